@@ -1,0 +1,47 @@
+# Each target does its own set-up. `make demo` and `make test` need Python >= 3.11, git and make, nothing else.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CONSTRAINTS := .ci/constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long lint bench services constraints picture clean
+
+help: ## what can be run here
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# One stamp a dependency group: a second run compares two time stamps and installs nothing.
+$(VENV)/.stamp-%: pyproject.toml $(CONSTRAINTS) .ci/setup
+	@VENV=$(VENV) PYTHON=$(PYTHON) CONSTRAINTS=$(CONSTRAINTS) sh .ci/setup $*
+	@touch $@
+
+demo: $(VENV)/.stamp-demo ## the gate stops a broken agent backend and passes a sound one
+	@$(BIN)/python examples/demo.py
+
+test: $(VENV)/.stamp-test ## all tests, documentation examples and import floors (under two minutes)
+	@$(BIN)/python -m pytest -n auto
+
+test-long: $(VENV)/.stamp-test ## the long ones: soak, fuzz, thousands of cases
+	@HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -n auto -m long
+
+lint: $(VENV)/.stamp-dev ## ruff, mypy, pyright, ty
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/pyright tests/typing
+	@$(BIN)/ty check --python $(VENV) tests/typing
+
+bench: $(VENV)/.stamp-dev ## every ratio against its target; fails on a miss, writes docs/benchmarks.md
+	@$(BIN)/python -m loadtests.bench --write docs/benchmarks.md
+
+services: ## servers that some tests need (none yet)
+	@echo "No test needs a server yet."
+
+constraints: $(VENV)/.stamp-dev ## renew the pinned versions
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || true
+	@uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --group demo --no-header --no-annotate --no-emit-index-url pyproject.toml -o $(CONSTRAINTS)
+
+picture: $(VENV)/.stamp-dev ## docs/demo.svg, drawn from what `make demo` prints
+	@$(BIN)/python docs/picture.py
+
+clean: ## forget the environment and everything built
+	rm -rf $(VENV) build dist

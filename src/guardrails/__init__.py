@@ -1,0 +1,83 @@
+"""Guard it, gate it, prove it: what keeps an AI-agent backend up.
+
+The front door. Names are loaded at first use from an explicit table, so `import guardrails` costs
+next to nothing; the table is hidden from type checkers, which see the real imports and so still
+catch a misspelt name. Why: docs/decisions/0002-lazy-front-door.md
+"""
+
+# A local constant: importing it from `typing` would double the cost of this module.
+TYPE_CHECKING = False
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from guardrails.clock import Clock, SystemClock
+    from guardrails.config import Config, load_config
+    from guardrails.errors import ConfigError, GitError, GuardrailsError, InterpreterError, NotAProject, UnknownRule
+    from guardrails.evidence import Evidence, Finding, GateRecord, Rung, Severity, Waiver
+    from guardrails.hooks import emit, listen
+    from guardrails.preflight import Gate, run_gate
+    from guardrails.redact import Redactor, redacted
+else:
+    _HOMES = {
+        "Clock": "clock",
+        "SystemClock": "clock",
+        "Config": "config",
+        "load_config": "config",
+        "ConfigError": "errors",
+        "GitError": "errors",
+        "GuardrailsError": "errors",
+        "InterpreterError": "errors",
+        "NotAProject": "errors",
+        "UnknownRule": "errors",
+        "Evidence": "evidence",
+        "Finding": "evidence",
+        "GateRecord": "evidence",
+        "Rung": "evidence",
+        "Severity": "evidence",
+        "Waiver": "evidence",
+        "emit": "hooks",
+        "listen": "hooks",
+        "Gate": "preflight",
+        "run_gate": "preflight",
+        "Redactor": "redact",
+        "redacted": "redact",
+    }
+
+    def __getattr__(name):
+        home = _HOMES.get(name)
+        if home is None:
+            raise AttributeError(f"module 'guardrails' has no attribute {name!r}")
+        # __import__ rather than importlib: the latter is not loaded in a bare interpreter.
+        module = __import__(f"guardrails.{home}", fromlist=[name])
+        value = globals()[name] = getattr(module, name)
+        return value
+
+    def __dir__():
+        return sorted({*globals(), *_HOMES})
+
+
+__all__ = [
+    "Clock",
+    "Config",
+    "ConfigError",
+    "Evidence",
+    "Finding",
+    "Gate",
+    "GateRecord",
+    "GitError",
+    "GuardrailsError",
+    "InterpreterError",
+    "NotAProject",
+    "Redactor",
+    "Rung",
+    "Severity",
+    "SystemClock",
+    "UnknownRule",
+    "Waiver",
+    "emit",
+    "listen",
+    "load_config",
+    "redacted",
+    "run_gate",
+]

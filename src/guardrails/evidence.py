@@ -1,0 +1,220 @@
+"""The nouns that the gate produces and reports print: Finding, Severity, Waiver, Evidence, GateRecord.
+
+Two tools share them and neither imports the other: the gate writes a GateRecord to a file, and
+whoever reports on it reads that file through this module.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from guardrails.errors import GuardrailsError
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Mapping
+
+__all__ = ["CheckResult", "Evidence", "Finding", "GateRecord", "NotAnalysed", "Rung", "Severity", "Verdict", "Waiver"]
+
+RECORD_VERSION = 1
+
+Verdict = Literal["passed", "failed", "unknown"]
+CheckStatus = Literal["passed", "failed", "skipped", "error"]
+
+
+class Severity(StrEnum):
+    """How much a finding weighs: an `error` fails the gate, a `warning` only under --strict, an `info` never."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """0 for the worst: findings are sorted by it."""
+        return ("error", "warning", "info").index(self.value)
+
+
+class Rung(StrEnum):
+    """How strong a piece of evidence is, weakest first."""
+
+    ASSERTED = "E0"
+    EXISTS = "E1"
+    STATIC = "E2"
+    TESTED = "E3"
+    RUN_IN_TARGET = "E4"
+    MEASURED = "E5"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """A dated, owned exception to one rule.
+
+    `where` is a glob over paths relative to the project; `until` is the last day on which it holds.
+    `place` says where it was written (`pyproject.toml:12`), so that a finding about it can point there.
+    """
+
+    id: str
+    where: str
+    reason: str
+    owner: str
+    until: dt.date
+    place: str = ""
+
+    def expired(self, today: dt.date) -> bool:
+        """Whether its last day is over."""
+        return today > self.until
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One defect at one place: what is wrong, why it hurts, the fix, and a command that proves the fix.
+
+    `path` is relative to the project, with forward slashes; `line` counts from 1, and is None where a
+    whole file or folder is meant. A waived finding stays in every output and fails nothing.
+    """
+
+    rule: str
+    severity: Severity
+    path: str
+    line: int | None
+    message: str
+    why: str
+    fix: str
+    verify: str
+    runbook: str
+    waived: Waiver | None = None
+
+    @property
+    def place(self) -> str:
+        """`path:line`, as terminals and editors understand it."""
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+    def waive(self, waiver: Waiver) -> Finding:
+        """The same finding, excused."""
+        return replace(self, waived=waiver)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """How one check went. `duration` in seconds; `reason` says why it was skipped or what crashed."""
+
+    id: str
+    status: CheckStatus
+    duration: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotAnalysed:
+    """A file that the gate could not read or parse: never counted as passed."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was run, where, on which state of the code, and how strong a proof it is.
+
+    `started` is UTC in ISO 8601; `duration` is in seconds; `commit` is None outside a repository and
+    `dirty` None where git could not tell.
+    """
+
+    rung: Rung
+    argv: tuple[str, ...]
+    exit_code: int
+    started: str
+    duration: float
+    commit: str | None
+    dirty: bool | None
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class GateRecord:
+    """All that one run of the gate found, as it is stored and as every output prints it."""
+
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    checks: tuple[CheckResult, ...]
+    not_analysed: tuple[NotAnalysed, ...]
+    evidence: Evidence
+    summary: Mapping[str, int]
+    project: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def exit_code(self) -> int:
+        """The exit status of the run: 0 passed, 1 failed, 3 could not find out."""
+        return self.evidence.exit_code
+
+    def to_dict(self) -> dict[str, Any]:
+        """The published JSON contract, as plain data."""
+        return {
+            "record_version": RECORD_VERSION,
+            "verdict": self.verdict,
+            "exit_code": self.exit_code,
+            "project": self.project,
+            "summary": dict(self.summary),
+            "findings": [_finding_to_dict(finding) for finding in self.findings],
+            "checks": [
+                {"id": c.id, "status": c.status, "duration_ms": round(c.duration * 1000, 3), "reason": c.reason}
+                for c in self.checks
+            ],
+            "not_analysed": [asdict(item) for item in self.not_analysed],
+            "notes": list(self.notes),
+            "evidence": {**asdict(self.evidence), "argv": list(self.evidence.argv)},
+        }
+
+    def to_json(self) -> str:
+        """The record as indented JSON text with a final newline."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read a record back. Raises GuardrailsError naming what is wrong with it."""
+        try:
+            return cls._from_dict(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise GuardrailsError(
+                f"not a gate record of version {RECORD_VERSION}: {type(exc).__name__}: {exc}. "
+                "Run `guardrails preflight` again to write a new one."
+            ) from exc
+
+    @classmethod
+    def _from_dict(cls, data: dict[str, Any]) -> Self:
+        if data["record_version"] != RECORD_VERSION:
+            raise ValueError(f"record_version is {data['record_version']!r}")
+        evidence = data["evidence"]
+        return cls(
+            verdict=data["verdict"],
+            findings=tuple(_finding_from_dict(item) for item in data["findings"]),
+            checks=tuple(
+                CheckResult(c["id"], c["status"], c["duration_ms"] / 1000, c["reason"]) for c in data["checks"]
+            ),
+            not_analysed=tuple(NotAnalysed(**item) for item in data["not_analysed"]),
+            evidence=Evidence(**{**evidence, "rung": Rung(evidence["rung"]), "argv": tuple(evidence["argv"])}),
+            summary=data["summary"],
+            project=data["project"],
+            notes=tuple(data["notes"]),
+        )
+
+
+def _finding_to_dict(finding: Finding) -> dict[str, Any]:
+    data = asdict(finding)
+    if finding.waived is not None:
+        data["waived"]["until"] = finding.waived.until.isoformat()
+    return data
+
+
+def _finding_from_dict(data: dict[str, Any]) -> Finding:
+    waived = data["waived"]
+    if waived is not None:
+        import datetime as dt
+
+        waived = Waiver(**{**waived, "until": dt.date.fromisoformat(waived["until"])})
+    return Finding(**{**data, "severity": Severity(data["severity"]), "waived": waived})

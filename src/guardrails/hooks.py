@@ -1,0 +1,55 @@
+"""`emit(name, value, labels)`: a no-op until someone listens.
+
+A listener is a callable that takes (name, value, labels). One that fails never replaces the result of
+the call that emitted; its failures are counted under `hook_errors_total`, which the other listeners
+receive, and in `failures()`.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Listener = Callable[[str, float, Mapping[str, str]], None]
+
+# Replaced as a whole and never changed in place: emit() reads it without a lock.
+_listeners: tuple[Listener, ...] = ()
+_failures = 0
+
+
+def listen(listener: Listener) -> Callable[[], None]:
+    """Call `listener` for every emitted value from now on. Returns a function that ends it."""
+    global _listeners  # noqa: PLW0603 - one process, one set of listeners
+    _listeners = (*_listeners, listener)
+
+    def stop() -> None:
+        global _listeners  # noqa: PLW0603
+        _listeners = tuple(other for other in _listeners if other is not listener)
+
+    return stop
+
+
+def emit(name: str, value: float = 1.0, labels: Mapping[str, str] | None = None) -> None:
+    """Tell every listener that `name` happened. `value`: a count to add, or a measurement in base units."""
+    for listener in _listeners:
+        try:
+            listener(name, value, labels or {})
+        except Exception as exc:  # noqa: BLE001 - a broken listener must not break the guarded call
+            _count_failure(listener, exc)
+
+
+def failures() -> int:
+    """How many times a listener failed since this process started."""
+    return _failures
+
+
+def _count_failure(culprit: Listener, exc: Exception) -> None:
+    global _failures  # noqa: PLW0603
+    _failures += 1
+    for listener in _listeners:
+        if listener is not culprit:
+            try:
+                listener("hook_errors_total", 1.0, {"error": type(exc).__name__})
+            except Exception:  # noqa: BLE001 - already counted once; a second broken listener must not loop
+                _failures += 1
