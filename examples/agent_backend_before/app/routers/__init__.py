@@ -1,0 +1,1 @@
+"""One module a resource; `app.main` gives each its prefix."""

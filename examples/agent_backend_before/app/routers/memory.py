@@ -1,0 +1,14 @@
+"""What the assistant remembers of a user."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app import memory
+
+router = APIRouter(prefix="/memory", tags=["memory"])
+
+
+@router.get("/search")
+async def search_memory(user: str, q: str, limit: Annotated[int, Query(ge=1, le=20)] = 3) -> list[str]:
+    return memory.search(user, q, limit)

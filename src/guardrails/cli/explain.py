@@ -1,0 +1,49 @@
+"""`guardrails explain RULE`: what a finding means, without leaving the terminal."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from guardrails.preflight import Rule
+
+
+@click.command("explain", short_help="Explain a rule.", epilog="Example: guardrails explain GR-DECO-001")
+@click.argument("rule", required=False)
+@click.option("--format", "form", type=click.Choice(["human", "json"]), default="human", show_default=True)
+def command(rule: str | None, form: str) -> None:
+    """Show the failure, bad and good code, the fix and the runbook of RULE.
+
+    RULE is an id (GR-DECO-001) or a family (GR-DECO). Without it, all rules are listed.
+    """
+    from guardrails.preflight.rules import catalogue, find_rules
+
+    rules = find_rules(rule) if rule else catalogue()
+    if form == "json":
+        click.echo(json.dumps([asdict(item) for item in rules], indent=2))
+    elif rule is None:
+        for item in rules:
+            click.echo(f"{item.id:<14} {item.severity.value:<8} {item.title}")
+    else:
+        click.echo("\n\n".join(_explained(item) for item in rules))
+
+
+def _explained(rule: Rule) -> str:
+    parts = [
+        f"{rule.id}  {rule.severity.value}: {rule.title}",
+        f"Why it hurts\n{_indented(rule.why)}",
+        f"Bad\n{_indented(rule.bad)}",
+        f"Good\n{_indented(rule.good)}",
+        f"Fix\n{_indented(rule.fix)}",
+        f"Verify\n{_indented(rule.verify.format(path='PATH', name='NAME'))}",
+        f"Runbook\n{_indented(f'runbooks/{rule.runbook}.md')}",
+    ]
+    return "\n\n".join(parts)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

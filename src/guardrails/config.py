@@ -1,0 +1,248 @@
+"""`[tool.guardrails]` and the environment: one schema, one precedence, read at the edge.
+
+    what the caller says  >  GUARDRAILS_… in the environment  >  [tool.guardrails]  >  default
+
+The dataclasses below are the schema. Where neither file nor environment says anything, the defaults are
+taken as they are; else pydantic-settings reads and checks both, imported only then because it costs
+thirty times a bare interpreter. All mistakes are reported at once, with their place.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import os
+import re
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from guardrails.errors import ConfigError
+from guardrails.evidence import Waiver
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pydantic_settings import BaseSettings
+
+ENV_PREFIX = "GUARDRAILS_"
+FILE = "pyproject.toml"
+SECTION = "tool.guardrails"
+# Set by this toolkit's own processes and tests; not settings.
+NOT_SETTINGS = frozenset({"GUARDRAILS_REQUIRE_ALL", "GUARDRAILS_DEBUG"})
+
+
+@dataclass(frozen=True)
+class WaiverEntry:
+    """One `[[tool.guardrails.waiver]]`: which rule, where, why, whose, and the last day on which it holds."""
+
+    id: str
+    where: str
+    reason: str
+    owner: str
+    until: dt.date
+
+
+@dataclass(frozen=True)
+class PreflightConfig:
+    """`[tool.guardrails.preflight]`.
+
+    `strict`: warnings and files that could not be analysed fail the gate too; default off, so that an old
+    code base can start. `select`: rule ids or families to run; default all. `jobs`: parser processes, 1 to
+    256; default one a core. `record`: leave `.guardrails/gate/last.json`; default on.
+    """
+
+    strict: bool = False
+    select: tuple[str, ...] = ()
+    jobs: int | None = None
+    record: bool = True
+
+
+@dataclass(frozen=True)
+class Config:
+    """`[tool.guardrails]`.
+
+    `src`: import roots relative to the project; default: found from its files. `exclude`: globs of files to
+    leave out, a folder's name stands for all below it. `python`: path of the application's interpreter,
+    whose grammar and libraries count; default: the version that the project pins.
+    """
+
+    src: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    python: str | None = None
+    preflight: PreflightConfig = field(default_factory=PreflightConfig)
+    waiver: tuple[WaiverEntry, ...] = ()
+    # Lines of the waivers in the file, for messages; not a setting.
+    waiver_lines: tuple[int, ...] = ()
+
+    def waivers(self) -> tuple[Waiver, ...]:
+        """The waivers as the gate applies them."""
+        # Inline forms have no line of their own.
+        lines = [*self.waiver_lines, *[1] * len(self.waiver)]
+        return tuple(
+            Waiver(w.id, w.where, w.reason, w.owner, w.until, f"{FILE}:{line}")
+            for w, line in zip(self.waiver, lines, strict=False)
+        )
+
+
+def load_config(project: Path, environ: Mapping[str, str] | None = None) -> Config:
+    """Read the configuration of the project in this folder. Raises ConfigError with every mistake."""
+    environ = os.environ if environ is None else environ
+    text = _read(project)
+    table = _section(text) if "guardrails" in text else {}
+    variables = {k.lower(): v for k, v in environ.items() if k.startswith(ENV_PREFIX) and k not in NOT_SETTINGS}
+    if not table and not variables:
+        return Config()
+    return _Loader(text, table, variables).load()
+
+
+def _read(project: Path) -> str:
+    try:
+        return (project / FILE).read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError([f"{FILE}: cannot be read: {exc}"]) from exc
+
+
+def _section(text: str) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError([f"{FILE}: not valid TOML: {exc}"]) from exc
+    tool = data.get("tool", {})
+    section = tool.get("guardrails", {}) if isinstance(tool, dict) else {}
+    if not isinstance(section, dict):
+        raise ConfigError([f"{FILE}: [{SECTION}] must be a table"])
+    return section
+
+
+class _Loader:
+    def __init__(self, text: str, table: dict[str, Any], variables: dict[str, str]) -> None:
+        self.text = text
+        self.table = table
+        self.variables = variables
+        self.problems: list[str] = []
+
+    def load(self) -> Config:
+        self._unknown_variables()
+        values = self._values()
+        if self.problems:
+            raise ConfigError(self.problems)
+        return Config(**values, waiver_lines=tuple(_lines_of_tables(self.text, f"{SECTION}.waiver")))
+
+    def _unknown_variables(self) -> None:
+        known = [name.upper() for name in _variable_names()]
+        for name in sorted(self.variables):
+            if name.upper() not in known:
+                near = difflib.get_close_matches(name.upper(), known, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                self.problems.append(f"environment: {name.upper()}: no such setting; {hint}")
+                del self.variables[name]
+
+    def _values(self) -> dict[str, Any]:
+        from pydantic import ConfigDict, ValidationError
+        from pydantic_settings import SettingsError
+
+        for schema in (PreflightConfig, WaiverEntry):
+            schema.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+        variables = dict(self.variables)
+        while True:
+            try:
+                settings = _settings_class(self.table, variables)()
+            except SettingsError as exc:
+                # A list in the environment that is no JSON hides every other mistake: note it and go on without.
+                match = re.search(r'field "(\w+)"', str(exc))
+                name = f"{ENV_PREFIX}{match[1]}".lower() if match else ""
+                broken = next((key for key in variables if key.startswith(name)), "")
+                self.problems.append(f'environment: {broken.upper()}: write a list as JSON, such as ["app", "lib"]')
+                if variables.pop(broken, None) is None:
+                    return {}
+            except ValidationError as exc:
+                self.problems += [self._in_words(error["loc"], error["type"], error["msg"], error["input"]) for error in exc.errors()]
+                return {}
+            else:
+                values = {name: getattr(settings, name) for name in _settings()}
+                self._out_of_range(values)
+                return values
+
+    def _out_of_range(self, values: dict[str, Any]) -> None:
+        jobs = values["preflight"].jobs
+        if jobs is not None and not 1 <= jobs <= 256:
+            self.problems.append(self._in_words(("preflight", "jobs"), "range", "must be 1 to 256", jobs))
+        for number, waiver in enumerate(values["waiver"]):
+            for name in ("id", "where", "reason", "owner"):
+                if not getattr(waiver, name).strip():
+                    self.problems.append(self._in_words(("waiver", number, name), "blank", "must not be empty", ""))
+
+    def _in_words(self, loc: tuple[int | str, ...], kind: str, message: str, value: object) -> str:
+        keys = [str(part) for part in loc if not isinstance(part, int)]
+        index = next((part for part in loc if isinstance(part, int)), 0)
+        variable = f"{ENV_PREFIX}{'__'.join(keys)}".lower()
+        place = f"environment: {variable.upper()}" if variable in self.variables else self._place(keys, index, kind)
+        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+            near = difflib.get_close_matches(keys[-1], _keys_beside(keys), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(_keys_beside(keys))}"
+            return f"{place}: no such key; {hint}"
+        if kind in ("missing", "missing_argument"):
+            return f"{place}: is missing; a waiver needs {', '.join(_keys_beside(keys))}"
+        said = (message[:1].lower() + message[1:]).replace("valid tuple", "list")
+        return f"{place}: {value!r}: {said}"
+
+    def _place(self, keys: list[str], index: int, kind: str) -> str:
+        table = ".".join([SECTION, *keys[:-1]])
+        starts = list(_lines_of_tables(self.text, table))
+        # Where the table is written in another form (dotted keys, inline), the file alone is named.
+        start = starts[min(index, len(starts) - 1)] if starts else 0
+        lines = self.text.splitlines()
+        for number in range(start, len(lines)):
+            if start and re.match(r"\s*\[", lines[number]):
+                break
+            if re.match(rf"\s*[\"']?{re.escape(keys[-1])}[\"']?\s*=", lines[number]) and kind != "missing":
+                start = number + 1
+                break
+        return f"{FILE}:{start or 1}: {'.'.join([SECTION, *keys])}"
+
+
+def _settings() -> list[str]:
+    return [f.name for f in fields(Config) if f.name != "waiver_lines"]
+
+
+def _variable_names() -> Iterator[str]:
+    for f in fields(Config):
+        if f.name == "preflight":
+            yield from (f"{ENV_PREFIX}{f.name}__{inner.name}" for inner in fields(PreflightConfig))
+        elif f.name not in ("waiver", "waiver_lines"):
+            yield f"{ENV_PREFIX}{f.name}"
+
+
+def _keys_beside(keys: list[str]) -> list[str]:
+    schema = {"preflight": PreflightConfig, "waiver": WaiverEntry}.get(keys[0] if len(keys) > 1 else "", Config)
+    return [f.name for f in fields(schema) if f.name != "waiver_lines"]
+
+
+def _lines_of_tables(text: str, table: str) -> Iterator[int]:
+    """Line numbers of `[table]` and `[[table]]`, counted from 1."""
+    pattern = re.compile(r"\s*\[\[?\s*" + r"\s*\.\s*".join(map(re.escape, table.split("."))) + r"\s*\]")
+    return (number for number, line in enumerate(text.splitlines(), 1) if pattern.match(line))
+
+
+def _settings_class(table: dict[str, Any], variables: dict[str, str]) -> type[BaseSettings]:
+    """The schema as a pydantic-settings class that reads these two sources, the environment first."""
+    from pydantic import create_model
+    from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, SettingsConfigDict
+
+    class Base(BaseSettings):
+        model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid")
+
+        @classmethod
+        def settings_customise_sources(cls, settings_cls: type[BaseSettings], *_: Any, **__: Any) -> tuple[Any, ...]:
+            environment = EnvSettingsSource(settings_cls)
+            environment.env_vars = dict(variables)
+            return environment, InitSettingsSource(settings_cls, table)
+
+    hints = get_type_hints(Config)
+    defaults: Any = {name: (hints[name], getattr(Config(), name)) for name in _settings()}
+    return create_model("Settings", __base__=Base, **defaults)

@@ -1,0 +1,10 @@
+"""The gate: finds what would break a deployment, and says where, why, the fix and the proof of the fix.
+
+Static checks read the project's source and execute nothing of it. `run_gate(path)` is the way in.
+"""
+
+from guardrails.preflight.engine import run_gate
+from guardrails.preflight.record import write_record
+from guardrails.preflight.rules import Rule, catalogue, find_rules
+
+__all__ = ["Rule", "catalogue", "find_rules", "run_gate", "write_record"]

@@ -1,0 +1,139 @@
+"""Paths that a project asks of itself: in its tests, its own client and its pages.
+
+Only a project whose routes are all known is judged: at least one application, every prefix a constant,
+nothing mounted or registered in a loop. Elsewhere a path that seems unserved may well be served.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from guardrails.preflight.checks.matching import SYMBOL, could_match, parse
+from guardrails.source import Role
+from guardrails.source.files import role_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guardrails.preflight.checks.matching import Segment
+    from guardrails.preflight.checks.routing import Table
+    from guardrails.source import Module, Names, Project
+    from guardrails.source.model import Request
+
+# What FastAPI and Flask serve unasked.
+IMPLICIT = ("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/static/{path:path}")
+TEST_CLIENTS = re.compile(r"(fastapi|starlette)\.testclient\.TestClient|flask\.testing\.FlaskClient")
+LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d+))?(/[^\s\"'`)>\]|,;?#\\]*)?")
+# A test that asks for what is not there does so on purpose.
+ON_PURPOSE = re.compile(r"404|not_?found|unknown|missing|invalid|non_?exist|no_such|wrong|bad_|removed|disabled|absent")
+CURL_METHOD = re.compile(r"(?:-X|--request)[ =]?([A-Z]+)")
+
+
+class Asked(NamedTuple):
+    """One request that nothing serves. `hint` names a route that differs in the method alone."""
+
+    path: str
+    line: int
+    method: str
+    asked: str
+    role: Role
+    hint: str
+
+
+def unserved(project: Project, names: Names, table: Table) -> Iterator[Asked]:
+    """What the project asks for and does not serve, when all that it serves is known."""
+    served = _served(table)
+    if served is None:
+        return
+    for path, line, method, asked, role in (*_from_code(project, names), *_from_pages(project, served)):
+        path_only = asked.partition("?")[0].partition("#")[0]
+        forms = (path_only, path_only.rstrip("/") or "/", path_only + "/")  # redirect_slashes
+        fits = [(m, p) for m, p in served if any(could_match(p, form) for form in forms)]
+        if not fits:
+            yield Asked(path, line, method, path_only, role, "")
+        elif method not in {m for m, _ in fits} and "ANY" not in {m for m, _ in fits} and method != "HEAD":
+            methods = ", ".join(sorted({m for m, _ in fits}))
+            yield Asked(path, line, method, path_only, role, f" (only {methods})")
+
+
+def _served(table: Table) -> list[tuple[str, tuple[Segment, ...]]] | None:
+    """(method, pattern) of every route. None: not all of them are known."""
+    if table.open or not table.apps or any(SYMBOL in route.path for route in table.routes):
+        return None
+    if any(prefix is None or SYMBOL in prefix for prefix in table.prefixes.values()):
+        return None
+    if any(mount.prefix is None or SYMBOL in mount.prefix for mount in table.mounts):
+        return None
+    found = [(route.method, parse(full)) for app in table.apps for full, route in table.flattened(app)]
+    return [*found, *(("ANY", parse(path)) for path in IMPLICIT)]
+
+
+def _from_code(project: Project, names: Names) -> Iterator[tuple[str, int, str, str, Role]]:
+    for module in project.modules.values():
+        for request in module.requests:
+            if request.verb not in ("request", "stream", "websocket_connect"):
+                method, argument = request.verb.upper(), request.arguments[0]
+            elif request.verb == "websocket_connect":
+                method, argument = "WEBSOCKET", request.arguments[0]
+            else:
+                first = request.arguments[0]
+                if len(request.arguments) < 2 or not (isinstance(first, list) and first[0] == "c"):
+                    continue
+                method, argument = str(first[1]).upper(), request.arguments[1]
+            asked = _path(argument)
+            if asked is None or not _asks_itself(names, module, request):
+                continue
+            yield module.path, request.line, method, asked, module.role
+
+
+def _path(argument: object) -> str | None:
+    """The asked path, with `{}` for what only the running program knows."""
+    if not isinstance(argument, list):
+        return None
+    if argument[0] == "c" and isinstance(argument[1], str):
+        text = argument[1]
+    elif argument[0] == "f":
+        text = "".join(part[1] if isinstance(part, list) and part[0] == "c" else "{}" for part in argument[1])
+    else:
+        return None
+    text = re.sub(r"^https?://(test|testserver|localhost|127\.0\.0\.1)(:\d+)?(?=/)", "", text)
+    return text if text.startswith("/") and not text.startswith("//") else None
+
+
+def _asks_itself(names: Names, module: Module, request: Request) -> bool:
+    """Whether the receiver is a client of this very application."""
+    if not isinstance(request.receiver, str):
+        return False
+    starts = [scope.line for scope in module.scopes]
+    index = module.scopes[bisect.bisect_right(starts, request.line) - 1].index
+    if any(ON_PURPOSE.search(module.scopes[i].name) for i in module.enclosing(index)):
+        return False
+    kind = names.type_of(module, request.receiver, index, request.line)
+    return isinstance(kind, str) and TEST_CLIENTS.fullmatch(kind) is not None
+
+
+def _from_pages(project: Project, served: list[tuple[str, tuple[Segment, ...]]]) -> Iterator[tuple[str, int, str, str, Role]]:
+    """`curl http://localhost:8000/…` in the pages at the top of the project and under docs/."""
+    ports = {"8000"} | {
+        match[1] for root in project.layout.roots if (match := re.search(r"--port[ =](\d+)|:(\d{4,5})\b", root.command)) and match[1]
+    }
+    for name in project.others:
+        if not name.endswith(".md") or ("/" in name and not name.startswith("docs/")):
+            continue
+        text = (project.base / name).read_text("utf-8", "replace")
+        for number, line in enumerate(text.splitlines(), 1):
+            if "curl" not in line:
+                continue
+            for match in LOCAL_URL.finditer(line):
+                if match[1] not in ports or not match[2]:
+                    continue
+                method = CURL_METHOD.search(line)
+                asked = re.sub(r"[<{$][^/]*", "{}", match[2])
+                default = "POST" if re.search(r"\s(-d|--data\S*|--json|-F)\b", line) else "GET"
+                if not method and default == "GET" and line.rstrip().endswith("\\"):
+                    # The method may stand in a later line: take the path alone.
+                    fits = next((m for m, p in served if could_match(p, asked)), "GET")
+                    default = fits if fits != "ANY" else "GET"
+                yield name, number, method[1] if method else default, asked, role_of(name)

@@ -1,0 +1,285 @@
+"""Which routes a project registers on which router, and which router is included where.
+
+Read from decorators, `add_api_route`, `include_router` and `register_blueprint`, with prefixes and
+paths evaluated where they are constants. What cannot be evaluated makes the table *open*: rules that
+need all routes then stay silent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from guardrails.preflight.checks.matching import SYMBOL, Segment, from_flask, parse
+from guardrails.preflight.checks.registrations import called_name, full_name, registration
+from guardrails.source.model import Bind, Module, Scope
+from guardrails.source.names import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guardrails.source import Names, Project
+    from guardrails.source.model import Call, Expr
+
+VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head", "trace"})
+CONSTRUCTORS = {
+    "fastapi.FastAPI": "FastAPI",
+    "fastapi.applications.FastAPI": "FastAPI",
+    "fastapi.APIRouter": "FastAPI",
+    "fastapi.routing.APIRouter": "FastAPI",
+    "flask.Flask": "Flask",
+    "flask.app.Flask": "Flask",
+    "flask.Blueprint": "Flask",
+    "flask.blueprints.Blueprint": "Flask",
+}
+
+
+class RouterId(NamedTuple):
+    """The assignment that made a router: reassigning the name makes another one."""
+
+    path: str
+    scope: int
+    name: str
+    line: int
+
+
+class Route(NamedTuple):
+    """One method and path on one router. `where`: the function in which the registration runs (0: the module)."""
+
+    router: RouterId
+    framework: str
+    method: str
+    path: str
+    pattern: tuple[Segment, ...]
+    module: Module
+    line: int
+    where: int
+    arm: str
+    handler: str
+    # Where the handler is defined; 0: it is named in a call, not decorated.
+    defined: int
+
+
+class Mount(NamedTuple):
+    """`parent.include_router(child, prefix=…)`. `prefix` None: it cannot be known."""
+
+    parent: RouterId
+    child: RouterId
+    framework: str
+    prefix: str | None
+    module: Module
+    line: int
+    where: int
+    arm: str
+    # The whole call in words: two calls that differ in anything are two different mounts.
+    call: str
+
+
+class Table:
+    """All routes and mounts of one project."""
+
+    def __init__(self, project: Project, names: Names) -> None:
+        self.names = names
+        self.routes: list[Route] = []
+        self.mounts: list[Mount] = []
+        # router -> its own prefix; None: not a constant
+        self.prefixes: dict[RouterId, str | None] = {}
+        # Routers that are the application itself, not a part of one.
+        self.apps: set[RouterId] = set()
+        self.open = False
+        for module in project.modules.values():
+            for function in module.decorated:
+                if function.is_function:
+                    self._from_decorators(module, function)
+            for call in module.calls:
+                self._from_call(module, call)
+
+    # Routes
+
+    def _from_decorators(self, module: Module, function: Scope) -> None:
+        # The bottom decorator registers first.
+        for decorator in reversed(function.decorators):
+            found = registration(self.names, module, function, decorator)
+            if found is None or found.kind != "route" or not isinstance(decorator.expr, list):
+                continue
+            receiver, _, verb = str(called_name(decorator)).rpartition(".")
+            _, _, arguments, keywords = decorator.expr
+            path = arguments[0] if arguments else keywords.get("path", keywords.get("rule", "?"))
+            self._add(module, receiver, verb, path, keywords, function.parent, decorator.line, function.arm, function)
+
+    def _add(
+        self, module: Module, receiver: str, verb: str, path: Expr, keywords: dict[str, Expr],
+        where: int, line: int, arm: str, handler: Scope | str,
+    ) -> None:  # fmt: skip
+        router = self.router(module, receiver, where, line)
+        text = self.text(module, path, where, line)
+        methods = _methods(verb, keywords)
+        if router is None or text is None or methods is None or ":loop" in arm:
+            self.open = True
+            return
+        name, defined = (handler, 0) if isinstance(handler, str) else (handler.name, handler.line)
+        framework = self._framework(module, router)
+        text = from_flask(text) if framework == "Flask" else text
+        for method in methods:
+            self.routes.append(
+                Route(router, framework, method, text, parse(text), module, line, where, arm, name, defined)
+            )
+
+    # Mounts
+
+    def _from_call(self, module: Module, call: Call) -> None:
+        function = call.expr[1]
+        if not isinstance(function, str):
+            return
+        receiver, _, verb = function.rpartition(".")
+        if not receiver:
+            return
+        _, _, arguments, keywords = call.expr
+        if verb in ("include_router", "register_blueprint"):
+            self._mount(module, call, receiver, arguments, keywords)
+        elif verb in ("add_api_route", "add_url_rule", "add_api_websocket_route", "add_route", "mount"):
+            name = full_name(self.names, module, call.scope, function, call.line)
+            if name is None or not name.startswith(("fastapi.", "flask.")):
+                self.open = True
+                return
+            if verb != "add_api_route":
+                self.open = True
+                return
+            path = arguments[0] if arguments else keywords.get("path", "?")
+            handler = arguments[1] if len(arguments) > 1 else keywords.get("endpoint")
+            shown = handler if isinstance(handler, str) else "?"
+            self._add(module, receiver, "api_route", path, keywords, call.scope, call.line, call.arm, shown)
+
+    def _mount(self, module: Module, call: Call, receiver: str, arguments: list[Expr], keywords: dict[str, Expr]) -> None:
+        parent = self.router(module, receiver, call.scope, call.line)
+        child_name = arguments[0] if arguments else keywords.get("router", keywords.get("blueprint"))
+        child = self.router(module, child_name, call.scope, call.line) if isinstance(child_name, str) else None
+        if parent is None or child is None or ":loop" in call.arm:
+            self.open = True
+            return
+        key = "prefix" if "prefix" in keywords else "url_prefix"
+        prefix = self.text(module, keywords[key], call.scope, call.line) if key in keywords else ""
+        if prefix is None or "**" in keywords:
+            self.open = True
+        self.mounts.append(
+            Mount(parent, child, self._framework(module, child), prefix, module, call.line, call.scope, call.arm, repr(call.expr))
+        )
+
+    # Routers
+
+    def router(self, module: Module, dotted: str, scope: int, line: int) -> RouterId | None:
+        """The identity of the router that a name means at a line."""
+        meaning = self.names.find(module, dotted, scope, line)
+        if isinstance(meaning, Place) and isinstance(meaning.item, Bind):
+            bind = meaning.item
+            identity = RouterId(meaning.module.path, bind.scope, bind.target, bind.line)
+            if identity not in self.prefixes:
+                self._learn(identity, meaning.module, bind)
+            return identity
+        if meaning is None and "." not in dotted:
+            for index in module.enclosing(scope):
+                if any(name == dotted for name, _ in module.scopes[index].params):
+                    # A router handed in: one identity for each function that receives it.
+                    identity = RouterId(module.path, index, dotted, 0)
+                    self.prefixes.setdefault(identity, None)
+                    return identity
+        return None
+
+    def _learn(self, identity: RouterId, module: Module, bind: Bind) -> None:
+        value = bind.value
+        keywords = value[3] if isinstance(value, list) and value[0] == "()" else {}
+        prefix = keywords.get("prefix", keywords.get("url_prefix"))
+        self.prefixes[identity] = "" if prefix is None else self.text(module, prefix, bind.scope, bind.line)
+        kinds = self.names.ancestry(self.names.type_of(module, value, bind.scope, bind.line))
+        if any(kind.endswith((".FastAPI", ".Flask")) for kind in kinds):
+            self.apps.add(identity)
+        if isinstance(value, list) and value[0] == "()" and not _is_constructor(self.names, module, bind):
+            # Made by a factory or a subclass of the project's own: it may hold routes that no decorator shows.
+            self.prefixes[identity] = None
+
+    def _framework(self, module: Module, router: RouterId) -> str:
+        place = self.names.modules.get(router.path, module)
+        for bind in place.binds:
+            if (bind.scope, bind.target, bind.line) == (router.scope, router.name, router.line):
+                kind = self.names.type_of(place, bind.value, bind.scope, bind.line)
+                for name in self.names.ancestry(kind):
+                    if name in CONSTRUCTORS:
+                        return CONSTRUCTORS[name]
+        return "FastAPI"
+
+    # Values
+
+    def text(self, module: Module, expr: Expr, scope: int, line: int, depth: int = 0) -> str | None:
+        """A string expression's value; names that only the running program knows become symbols. None: not a string."""
+        if depth > 8 or expr is None:
+            return None
+        if isinstance(expr, str):
+            return self._text_of_name(module, expr, scope, line, depth)
+        if expr[0] == "c":
+            return expr[1] if isinstance(expr[1], str) else None
+        if expr[0] == "f":
+            parts = [self.text(module, part, scope, line, depth + 1) for part in expr[1]]
+        elif expr[0] == "+":
+            parts = [self.text(module, part, scope, line, depth + 1) for part in expr[1:]]
+        else:
+            return None
+        return None if None in parts else "".join(part for part in parts if part is not None)
+
+    def _text_of_name(self, module: Module, name: str, scope: int, line: int, depth: int) -> str | None:
+        meaning = self.names.find(module, name, scope, line)
+        if isinstance(meaning, str):
+            return f"{SYMBOL}{meaning}{SYMBOL}"
+        if meaning is None or not isinstance(meaning.item, Bind):
+            return f"{SYMBOL}{name}{SYMBOL}" if meaning is None and "." in name else None
+        place, bind = meaning.module, meaning.item
+        if place.scopes[bind.scope].kind == "class":
+            # A field of a settings class: its default may be overridden by the environment.
+            return f"{SYMBOL}{place.path_to(bind.scope)}.{bind.target}{SYMBOL}"
+        if len(place.names.get((bind.scope, bind.target), ())) != 1 or bind.arm:
+            return None
+        return self.text(place, bind.value, bind.scope, bind.line, depth + 1)
+
+    # The whole
+
+    def flattened(self, parent: RouterId, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Route]]:
+        """(full path, route) for all that a router serves, its own routes and those of what it includes."""
+        own = self.prefixes.get(parent)
+        if depth > 8 or own is None:
+            return
+        base = prefix + own
+        served: list[tuple[int, str, Route | Mount]] = [
+            (route.line, route.module.path, route) for route in self.routes if route.router == parent
+        ]
+        served += [(m.line, m.module.path, m) for m in self.mounts if m.parent == parent and m.prefix is not None]
+        for _, _, item in sorted(served, key=lambda entry: (entry[1], entry[0])):
+            if isinstance(item, Route):
+                yield base + item.path, item
+            elif item.framework == "Flask":
+                # Flask: the prefix given at registration replaces the blueprint's own.
+                child = self.prefixes.get(item.child)
+                if child is not None:
+                    yield from self.flattened(item.child, base + (item.prefix or child)[: -len(child) or None], depth + 1)
+            else:
+                yield from self.flattened(item.child, base + (item.prefix or ""), depth + 1)
+
+
+def _methods(verb: str, keywords: dict[str, Expr]) -> list[str] | None:
+    """The HTTP methods of one registration. None: they cannot be known."""
+    if verb in VERBS:
+        return [verb.upper()]
+    if verb.startswith("websocket"):
+        return ["WEBSOCKET"]
+    methods = keywords.get("methods")
+    if methods is None:
+        return ["GET"]
+    if not isinstance(methods, list) or methods[0] != "[]":
+        return None
+    values = [m[1] for m in methods[1] if isinstance(m, list) and m[0] == "c" and isinstance(m[1], str)]
+    return [value.upper() for value in values] if len(values) == len(methods[1]) else None
+
+
+def _is_constructor(names: Names, module: Module, bind: Bind) -> bool:
+    function = bind.value[1]
+    if not isinstance(function, str):
+        return False
+    meaning = names.find(module, function, bind.scope, bind.line)
+    return isinstance(meaning, str) and meaning in CONSTRUCTORS

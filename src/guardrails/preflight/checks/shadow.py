@@ -1,0 +1,236 @@
+"""GR-SHADOW: one name, two modules, and the import takes the one that nobody meant.
+
+Python takes the first match: a package before a module of the same name in one folder; along
+`sys.path` the entry point's folder before the standard library, and that before site-packages. Only
+folders that really are on `sys.path` count, and inside a package any name is fine.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from guardrails.evidence import Severity
+from guardrails.preflight.checks import distributions
+from guardrails.preflight.rules import Rule, weakened
+from guardrails.source.files import role_of
+from guardrails.source.layout import normalised
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guardrails.evidence import Finding
+    from guardrails.preflight.context import Context
+    from guardrails.source import Project, Root
+
+_VERIFY = "guardrails preflight --static --select GR-SHADOW"
+
+BESIDE = Rule(
+    id="GR-SHADOW-001",
+    title="a module beside a package of the same name",
+    severity=Severity.ERROR,
+    why="The import takes one of the two and never the other: edits to the loser change nothing, without a word.",
+    fix="Merge the two, or rename one of them.",
+    verify=_VERIFY,
+    bad="app/prompts.py            # edited last week, never imported\napp/prompts/__init__.py   # what `import app.prompts` takes",
+    good="app/prompts/__init__.py\napp/prompts/texts.py",
+    runbook="name-shadowing",
+)
+STDLIB = Rule(
+    id="GR-SHADOW-002",
+    title="a name of the standard library at an import root",
+    severity=Severity.ERROR,
+    why="Every library that imports this name gets the wrong module: it breaks far away, at import or on a rare path.",
+    fix="Rename it, or move it into the application's package.",
+    verify="python -c \"import importlib.util as u; print(u.find_spec('{name}').origin)\"",
+    bad="profile.py        # `import cProfile` now fails: it imports profile\napp/main.py",
+    good="app/profiles.py\napp/main.py",
+    runbook="name-shadowing",
+)
+LIBRARY = Rule(
+    id="GR-SHADOW-003",
+    title="a library's name at an import root",
+    severity=Severity.ERROR,
+    why="Whoever imports the library gets this file instead: AttributeError or ImportError in code that did not change.",
+    fix="Rename it, or move it into the application's package.",
+    verify="python -c \"import importlib.util as u; print(u.find_spec('{name}').origin)\"",
+    bad="redis.py          # `from redis import Redis` now imports itself\napp/main.py       # depends on redis",
+    good="app/cache.py\napp/main.py",
+    runbook="name-shadowing",
+)
+CLASH = Rule(
+    id="GR-SHADOW-004",
+    title="two installed distributions own one import name",
+    severity=Severity.ERROR,
+    why="They overwrite each other's files: which one is imported depends on the order of installation.",
+    fix="Uninstall one of the two, reinstall the other, or keep them in separate environments.",
+    verify="python -c \"import importlib.metadata as m; print(m.packages_distributions()['{name}'])\"",
+    bad="pip install guardrails-ai guardrails-ops   # both install the package `guardrails`",
+    good="pip install guardrails-ops                 # the other one in an environment of its own",
+    runbook="name-shadowing",
+)
+RULES = (BESIDE, STDLIB, LIBRARY, CLASH)
+
+# Nobody is hurt by shadowing these: no library imports them.
+HARMLESS = frozenset({"test", "this", "antigravity", "idlelib", "turtledemo", "turtle", "lib2to3", "tkinter"})
+# Loaded before any entry of sys.path is looked at: here the project's own module is the one that loses.
+ALWAYS_FIRST = frozenset(sys.builtin_module_names) | {
+    "abc", "codecs", "genericpath", "importlib", "io", "os", "posixpath", "ntpath", "runpy", "site", "stat", "zipimport",
+}  # fmt: skip
+
+
+def check(context: Context) -> Iterator[Finding]:
+    project = context.project
+    yield from _beside(project)
+    libraries = _libraries(project)
+    for root in project.layout.roots:
+        yield from _at_root(project, root, libraries)
+    yield from _clashes(project, context.python)
+
+
+def _beside(project: Project) -> Iterator[Finding]:
+    folders: dict[str, list[str]] = {}
+    for path in project.python:
+        folder = posixpath.dirname(path)
+        while folder and folder not in folders:
+            folders.setdefault(folder, [])
+            folder = posixpath.dirname(folder)
+        folders.setdefault(posixpath.dirname(path), []).append(path)
+    for path in sorted(project.python):
+        folder = path.removesuffix(".py")
+        if folder not in folders or posixpath.basename(folder) in ("__init__", "__main__"):
+            continue
+        package = f"{folder}/__init__.py"
+        if package in project.python:
+            message = f"{path} is never imported: the package {folder}/ beside it has the same name and wins"
+            yield BESIDE.at(path, None, message, severity=weakened(Severity.ERROR, role_of(path)))
+        else:
+            yield from _beside_plain_folder(project, path, folder)
+
+
+def _beside_plain_folder(project: Project, path: str, folder: str) -> Iterator[Finding]:
+    """Without `__init__.py` the module wins, and what is in the folder cannot be imported."""
+    module = project.modules.get(path)
+    if module is not None and any(bind.target == "__path__" for bind in module.binds):
+        return
+    importer = next(_imports_below(project, folder), None)
+    if importer is None:
+        message = f"the module {path} hides the folder {folder}/: its files cannot be imported"
+        yield BESIDE.at(path, None, message, severity=weakened(Severity.WARNING, role_of(path)))
+    else:
+        place, name = importer
+        message = f"{place} imports {name}, but the module {path} hides the folder {folder}/: ModuleNotFoundError"
+        yield BESIDE.at(path, None, message, severity=weakened(Severity.ERROR, role_of(path)))
+
+
+def _imports_below(project: Project, folder: str) -> Iterator[tuple[str, str]]:
+    """(place, module) of imports that need the folder to be a package."""
+    tail = posixpath.basename(folder)
+    for module in project.modules.values():
+        raw = module.facts.get("imports", ())
+        if not any(tail in item[4] for item in raw):
+            continue
+        for item in module.imports:
+            parts = item.module.split(".")
+            for cut in range(1, len(parts)):
+                if parts[cut - 1] != tail:
+                    continue
+                below = posixpath.join(folder, *parts[cut:])
+                above = "/".join(parts[: cut - 1])
+                if item.level == 0 and posixpath.dirname(folder).endswith(above) and (
+                    f"{below}.py" in project.python or f"{below}/__init__.py" in project.python
+                ):
+                    yield f"{module.path}:{item.line}", item.module
+
+
+def _at_root(project: Project, root: Root, libraries: dict[str, str]) -> Iterator[Finding]:
+    prefix = f"{root.folder}/" if root.folder else ""
+    if f"{prefix}__init__.py" in project.python:
+        return  # inside a package: its names are dotted, whoever starts here
+    for name, path in sorted(_top_names(project, prefix).items()):
+        if name in sys.stdlib_module_names and name not in HARMLESS and not name.startswith("_"):
+            yield _shadows_stdlib(root, name, path)
+        elif name in libraries and root.kind != "installed":
+            place = libraries[name]
+            yield LIBRARY.at(
+                path,
+                None,
+                f"{path} takes the place of the library {name!r} ({place}): {_because(root)}",
+                severity=_severity(root, path),
+                verify=_in_folder(root, LIBRARY.verify.format(name=name)),
+            )
+
+
+def _top_names(project: Project, prefix: str) -> dict[str, str]:
+    """Import names that this root offers: modules and regular packages. A folder without `__init__` loses to a library."""
+    names: dict[str, str] = {}
+    for path in project.python:
+        if not path.startswith(prefix):
+            continue
+        head, _, tail = path[len(prefix) :].partition("/")
+        if not tail:
+            names[head.removesuffix(".py")] = path
+        elif tail == "__init__.py":
+            names[head] = path
+    return names
+
+
+def _shadows_stdlib(root: Root, name: str, path: str) -> Finding:
+    loses = root.kind == "installed" or name in ALWAYS_FIRST
+    message = (
+        f"{path} can never be imported: `import {name}` takes the standard library's module"
+        if loses
+        else f"{path} takes the place of the standard library's {name!r}: {_because(root)}"
+    )
+    verify = _in_folder(root, STDLIB.verify.format(name=name))
+    return STDLIB.at(path, None, message, severity=_severity(root, path), verify=verify)
+
+
+def _because(root: Root) -> str:
+    where = root.folder or "."
+    if root.kind == "assumed":
+        return f"{where} comes first on sys.path for `python -m`, pytest and servers started there"
+    return f"{where} comes first on sys.path ({root.place}: {root.command})"
+
+
+def _in_folder(root: Root, command: str) -> str:
+    return f"(cd {root.folder} && {command})" if root.folder else command
+
+
+def _severity(root: Root, path: str) -> Severity:
+    return weakened(Severity.WARNING if root.kind == "assumed" else Severity.ERROR, role_of(path))
+
+
+def _libraries(project: Project) -> dict[str, str]:
+    """Import name -> where the dependency is declared; without what this repository itself is."""
+    own = {normalised(name) for name in _own_distributions(project)}
+    return {
+        distributions.guessed_import_name(name): place
+        for name, place in project.layout.requirements.items()
+        if name not in own
+    }
+
+
+def _own_distributions(project: Project) -> Iterator[str]:
+    for name in project.others:
+        if posixpath.basename(name) == "pyproject.toml":
+            text = (project.base / name).read_text("utf-8", "replace")
+            yield from re.findall(r"^name\s*=\s*[\"']([^\"']+)", text, re.MULTILINE)
+    for path in project.base.glob("*.dist-info"):
+        yield path.name.partition("-")[0]
+
+
+def _clashes(project: Project, python: str | None) -> Iterator[Finding]:
+    folder = distributions.site_packages(project.base, python)
+    found = distributions.owners(folder) if folder else {}
+    if "guardrails" not in found:
+        # This toolkit's own name, which other distributions install too.
+        home = distributions.own_site_packages()
+        if home is not None and home != folder:
+            found |= distributions.owners(home, only="guardrails")
+    for name, owned in sorted(found.items()):
+        if len({item.digest for item in owned}) > 1:
+            who = " and ".join(f"{item.distribution} {item.version}" for item in owned)
+            yield CLASH.at(".", None, f"{who} both install `{name}`", verify=CLASH.verify.format(name=name))

@@ -1,0 +1,36 @@
+"""What a check is given, and what a check is."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from guardrails.source import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from guardrails.evidence import Finding
+    from guardrails.preflight.rules import Rule
+    from guardrails.source import Project
+
+
+class Context:
+    """The analysed project. `names` is shared by all checks, because it remembers what it resolved."""
+
+    def __init__(self, project: Project, python: str | None = None) -> None:
+        self.project = project
+        # The interpreter that the configuration names, which owns the application's libraries.
+        self.python = python
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.project)
+
+
+class Check(Protocol):
+    """A module of `preflight.checks`: its rules, and the function that looks for them."""
+
+    RULES: Sequence[Rule]
+
+    def check(self, context: Context) -> Iterable[Finding]: ...

@@ -1,0 +1,175 @@
+"""The gate: reads the project once, runs every check over it, weighs what they find.
+
+    configuration ─► source model ─► checks ─► waivers ─► verdict ─► GateRecord
+
+A check that crashes is an error of its own and never a pass; the others still run.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import platform
+import sys
+from typing import TYPE_CHECKING
+
+from guardrails import __version__
+from guardrails.clock import SystemClock
+from guardrails.config import load_config
+from guardrails.evidence import CheckResult, Evidence, GateRecord, NotAnalysed, Rung
+from guardrails.git import head
+from guardrails.hooks import emit
+from guardrails.preflight import rules, waivers
+from guardrails.preflight.context import Context
+from guardrails.redact import redacted
+from guardrails.source import load_project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from guardrails.clock import Clock
+    from guardrails.config import Config
+    from guardrails.evidence import Finding, Verdict
+
+PASSED, FAILED, UNUSABLE, UNKNOWN = 0, 1, 2, 3
+
+
+def run_gate(
+    path: Path,
+    *,
+    strict: bool | None = None,
+    select: Sequence[str] = (),
+    jobs: int | None = None,
+    config: Config | None = None,
+    argv: Sequence[str] = (),
+    clock: Clock | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> GateRecord:
+    """Run every static check over the project in `path` and say whether it may pass.
+
+    Nothing of the project is executed. `strict`, `select` and `jobs` override the configuration where
+    given; `config` replaces what `path` says of itself. `argv` is recorded as the command that was run.
+    `progress(done, total)` is called while files are parsed. Raises ConfigError, NotAProject, UnknownRule
+    and InterpreterError, in which cases nothing ran.
+    """
+    clock = clock or SystemClock()
+    begun, started = clock.monotonic(), clock.wall()
+    # A path that is no folder is said to be none, before its configuration is looked for.
+    config = config or (load_config(path) if path.is_dir() else None)
+    strict = strict if strict is not None else bool(config and config.preflight.strict)
+    families = rules.selected_families(select or (config.preflight.select if config else ()))
+    excuses = config.waivers() if config else ()
+    waivers.check_ids(excuses)
+    project = load_project(
+        path,
+        src=config.src if config else (),
+        exclude=config.exclude if config else (),
+        python=config.python if config else None,
+        jobs=jobs or (config.preflight.jobs if config else None),
+        progress=progress,
+    )
+    context = Context(project, config.python if config else None)
+    findings: list[Finding] = []
+    checks: list[CheckResult] = []
+    for family in families:
+        result, found = _run(family, context, clock)
+        checks.append(result)
+        findings += found
+    today = dt.datetime.fromtimestamp(started, dt.UTC).date()
+    findings = waivers.apply(_unique(findings), excuses, families, today)
+    findings.sort(key=lambda f: (f.severity.rank, f.waived is not None, f.path, f.line or 0, f.rule))
+    not_analysed = tuple(NotAnalysed(name, redacted(reason)) for name, reason in project.not_analysed)
+    verdict, exit_code = _weigh(findings, checks, not_analysed, strict=strict, analysed=len(project.modules))
+    emit("gate_runs_total", labels={"verdict": verdict})
+    state = head(path)
+    return GateRecord(
+        verdict=verdict,
+        findings=tuple(findings),
+        checks=tuple(checks),
+        not_analysed=not_analysed,
+        summary=_summary(findings, checks, not_analysed, project.modules.values()),
+        project=path.resolve().name,
+        notes=project.notes,
+        evidence=Evidence(
+            rung=Rung.STATIC,
+            argv=tuple(redacted(word) for word in argv),
+            exit_code=exit_code,
+            started=dt.datetime.fromtimestamp(started, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            duration=round(clock.monotonic() - begun, 6),
+            commit=state.commit if state else None,
+            dirty=state.dirty if state else None,
+            versions={
+                "guardrails": __version__,
+                "python": platform.python_version(),
+                "target_python": f"{project.target.label} ({project.target.place})",
+                "platform": sys.platform,
+            },
+        ),
+    )
+
+
+def _run(family: str, context: Context, clock: Clock) -> tuple[CheckResult, list[Finding]]:
+    begun = clock.monotonic()
+    if not context.project.modules:
+        reason = "no Python file could be analysed" if context.project.python else "no Python file"
+        return CheckResult(family, "skipped", 0.0, reason), []
+    try:
+        found = [_redacted(finding) for finding in rules.family_module(family).check(context)]
+    except Exception as exc:  # noqa: BLE001 - whatever a check raises, the others run and the verdict says so
+        reason = redacted(f"the check crashed: {type(exc).__name__}: {exc}")
+        if os.environ.get("GUARDRAILS_DEBUG"):
+            raise
+        return CheckResult(family, "error", clock.monotonic() - begun, reason), []
+    failed = any(finding.severity == "error" for finding in found)
+    return CheckResult(family, "failed" if failed else "passed", clock.monotonic() - begun), found
+
+
+def _redacted(finding: Finding) -> Finding:
+    from dataclasses import replace
+
+    return replace(finding, message=redacted(finding.message), fix=redacted(finding.fix))
+
+
+def _unique(findings: Iterable[Finding]) -> list[Finding]:
+    return list(dict.fromkeys(findings))
+
+
+def _weigh(
+    findings: Iterable[Finding],
+    checks: Sequence[CheckResult],
+    not_analysed: Sequence[NotAnalysed],
+    *,
+    strict: bool,
+    analysed: int,
+) -> tuple[Verdict, int]:
+    """The verdict and the exit status of the contract. A failure outranks not knowing; not knowing, a pass."""
+    failing = ("error", "warning") if strict else ("error",)
+    if any(finding.severity in failing and finding.waived is None for finding in findings):
+        return "failed", FAILED
+    crashed = any(check.status == "error" for check in checks)
+    if crashed or not analysed or (strict and not_analysed):
+        return "unknown", UNKNOWN
+    return "passed", PASSED
+
+
+def _summary(
+    findings: Sequence[Finding], checks: Sequence[CheckResult], not_analysed: Sequence[NotAnalysed], modules: Iterable[object]
+) -> Mapping[str, int]:
+    lines = [module.lines for module in modules]  # type: ignore[attr-defined]
+    counts = {level: 0 for level in ("error", "warning", "info")}
+    for finding in findings:
+        if finding.waived is None:
+            counts[finding.severity.value] += 1
+    return {
+        "errors": counts["error"],
+        "warnings": counts["warning"],
+        "infos": counts["info"],
+        "waived": sum(finding.waived is not None for finding in findings),
+        "checks_run": sum(check.status in ("passed", "failed") for check in checks),
+        "checks_skipped": sum(check.status == "skipped" for check in checks),
+        "checks_crashed": sum(check.status == "error" for check in checks),
+        "files": len(lines),
+        "lines": sum(lines),
+        "not_analysed": len(not_analysed),
+    }

@@ -1,0 +1,90 @@
+"""For pull requests and status pages: Markdown whose structure no path or message can change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from guardrails.mdtext import cell, code, inline
+from guardrails.preflight.outputs.human import counted, verdict_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guardrails.evidence import Finding, GateRecord
+
+_VERDICTS = {"passed": "passed", "failed": "failed", "unknown": "could not find out"}
+
+
+def render(record: GateRecord) -> str:
+    """The record as a Markdown document."""
+    return "\n".join(_lines(record)) + "\n"
+
+
+def _lines(record: GateRecord) -> Iterator[str]:
+    evidence = record.evidence
+    yield f"# Gate: {inline(record.project)} {_VERDICTS[record.verdict]}"
+    yield ""
+    yield inline(verdict_line(record))
+    yield ""
+    open_findings = [f for f in record.findings if f.waived is None]
+    if open_findings:
+        yield "| level | rule | place | what |"
+        yield "|---|---|---|---|"
+        for f in open_findings:
+            yield f"| {f.severity.value} | {f.rule} | {code(f.place)} | {cell(f.message)} |"
+        yield ""
+        yield "## Why, fix and proof"
+        yield ""
+        for rule in dict.fromkeys(f.rule for f in open_findings):
+            yield from _advice([f for f in open_findings if f.rule == rule])
+    waived = [f for f in record.findings if f.waived is not None]
+    if waived:
+        yield from _waived(waived)
+    if record.not_analysed:
+        yield f"## Not analysed: {counted(len(record.not_analysed), 'file')}"
+        yield ""
+        yield "| file | reason |"
+        yield "|---|---|"
+        for item in record.not_analysed:
+            yield f"| {code(item.path)} | {cell(item.reason)} |"
+        yield ""
+    yield "## Checks"
+    yield ""
+    yield "| check | result | reason |"
+    yield "|---|---|---|"
+    for check in record.checks:
+        yield f"| {check.id} | {check.status} | {cell(check.reason or '')} |"
+    yield ""
+    commit = "outside a repository" if evidence.commit is None else f"at {evidence.commit[:12]}"
+    dirty = " with uncommitted changes" if evidence.dirty else ""
+    yield f"Evidence {evidence.rung.value} (static), exit status {evidence.exit_code}, {evidence.started}, {commit}{dirty}:"
+    yield ""
+    yield code(" ".join(evidence.argv) or "run_gate()")
+    for note in record.notes:
+        yield ""
+        yield f"Note: {inline(note)}"
+
+
+def _advice(findings: list[Finding]) -> Iterator[str]:
+    first = findings[0]
+    yield f"### {first.rule}"
+    yield ""
+    yield f"- why: {inline(first.why)}"
+    for fix in dict.fromkeys(f.fix for f in findings):
+        yield f"- fix: {inline(fix)}"
+    for verify in dict.fromkeys(f.verify for f in findings):
+        yield f"- verify: {code(verify)}"
+    yield f"- runbook: {first.runbook}"
+    yield ""
+
+
+def _waived(findings: list[Finding]) -> Iterator[str]:
+    yield "## Waived"
+    yield ""
+    yield "| rule | place | until | owner | reason |"
+    yield "|---|---|---|---|---|"
+    for f in findings:
+        if f.waived is not None:
+            w = f.waived
+            yield f"| {f.rule} | {code(f.place)} | {w.until} | {cell(w.owner)} | {cell(w.reason)} |"
+    yield ""

@@ -1,0 +1,92 @@
+"""Waivers applied to findings: dated, owned exceptions that every output shows and that run out.
+
+A waived finding fails nothing and stays visible. A waiver whose last day is over stops waiving and is
+itself a finding; one that matches nothing warns, because it hides what it no longer excuses.
+"""
+
+from __future__ import annotations
+
+import difflib
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from guardrails.errors import ConfigError
+from guardrails.evidence import Severity
+from guardrails.preflight import rules
+from guardrails.preflight.rules import Rule
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable, Sequence
+
+    from guardrails.evidence import Finding, Waiver
+
+_VERIFY = "guardrails preflight --static"
+
+EXPIRED = Rule(
+    id="GR-WAIVER-001",
+    title="a waiver whose last day is over",
+    severity=Severity.ERROR,
+    why="The exception was granted until a day that has passed; what it excused counts again.",
+    fix="Mend what it excused and delete the waiver, or have its owner renew the date with a reason.",
+    verify=_VERIFY,
+    bad='[[tool.guardrails.waiver]]\nid = "GR-ROUTE-001"\nuntil = 2024-01-31  # long ago',
+    good="# the defect is mended, the waiver is deleted",
+    runbook="waivers",
+)
+UNMATCHED = Rule(
+    id="GR-WAIVER-002",
+    title="a waiver that matches no finding",
+    severity=Severity.WARNING,
+    why="What it excused is gone or has moved; left in place, it would excuse the next defect there unseen.",
+    fix="Delete the waiver, or correct its `id` and `where`.",
+    verify=_VERIFY,
+    bad='[[tool.guardrails.waiver]]\nid = "GR-ROUTE-001"\nwhere = "app/old.py"  # deleted last month',
+    good='[[tool.guardrails.waiver]]\nid = "GR-ROUTE-001"\nwhere = "app/legacy.py"',
+    runbook="waivers",
+)
+RULES = (EXPIRED, UNMATCHED)
+
+
+def check_ids(waivers: Iterable[Waiver]) -> None:
+    """Raise ConfigError for waivers of rules that do not exist: they would excuse nothing, silently."""
+    if not (waivers := list(waivers)):
+        return
+    known = [rule.id for rule in rules.catalogue()]
+    problems = []
+    for waiver in waivers:
+        if waiver.id not in known:
+            near = difflib.get_close_matches(waiver.id, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "`guardrails explain` lists the rules"
+            problems.append(f"{waiver.place}: waiver of {waiver.id!r}: no such rule; {hint}")
+    if problems:
+        raise ConfigError(problems)
+
+
+def apply(findings: Iterable[Finding], waivers: Sequence[Waiver], ran: Iterable[str], today: dt.date) -> list[Finding]:
+    """The findings, waived where a waiver holds, with the findings about the waivers themselves.
+
+    `ran`: the families that ran; a waiver of another family is not judged.
+    """
+    used: set[Waiver] = set()
+    judged: list[Finding] = []
+    for finding in findings:
+        matching = [w for w in waivers if w.id == finding.rule and _covers(w.where, finding.path)]
+        used.update(matching)
+        holding = next((w for w in matching if not w.expired(today)), None)
+        judged.append(finding.waive(holding) if holding else finding)
+    families = set(ran)
+    for waiver in waivers:
+        path, _, line = waiver.place.partition(":")
+        said = f"{waiver.id} at {waiver.where!r} ({waiver.owner}: {waiver.reason})"
+        if waiver in used and waiver.expired(today):
+            days = (today - waiver.until).days
+            message = f"the waiver of {said} ran out on {waiver.until}, {days} days ago"
+            judged.append(EXPIRED.at(path, int(line or 1), message))
+        elif waiver not in used and waiver.id.rpartition("-")[0] in families:
+            judged.append(UNMATCHED.at(path, int(line or 1), f"the waiver of {said} matches no finding"))
+    return judged
+
+
+def _covers(where: str, path: str) -> bool:
+    return fnmatchcase(path, where) or fnmatchcase(path, where.rstrip("/") + "/*")

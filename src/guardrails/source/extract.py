@@ -1,0 +1,313 @@
+"""What one Python file says, as plain data: one parse, one walk over its statements.
+
+Runs as a script of its own (`python -I -S extract.py`), under whichever interpreter knows the grammar
+of the analysed project, so it imports the standard library alone and nothing of guardrails. A parser
+that crashes takes only the worker with it. One line of JSON in, one line of JSON a file out:
+
+    {"paths": ["a.py", "b.py"], "feature": [3, 12]}   ->   {"sha": ..., "lines": ..., "scopes": ...}
+                                                           {"error": "line 3: invalid syntax", ...}
+
+Expressions are reduced to what rules need (`reduce`): a dotted name is a string, all else a list whose
+first item names its kind: ["c", constant] ["()", function, arguments, keywords] ["f", parts]
+["+", left, right] ["[]", items] ["|", alternatives] [".", value, attribute] ["*", value] ["?"].
+
+An *arm* says under which condition a statement stands: "12:0/30:1" is the first branch of the `if` in
+line 12 and, inside it, the second of that in line 30. Two arms that part at one line exclude each
+other. A loop adds "45:loop", an `if TYPE_CHECKING:` adds "7:types".
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import sys
+
+# Part of the cache key: raise it whenever the shape or the content of the facts changes.
+SCHEMA = 1
+MAX_BYTES = 1_048_576
+HTTP_VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head", "websocket_connect"})
+UNKNOWN = ["?"]
+
+
+def digest(data: bytes) -> str:
+    """The key under which facts about these bytes are cached."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def extract(data: bytes, feature: tuple[int, int] | None = None) -> dict:
+    """Facts about one file's bytes, or {"error": why it cannot be analysed}.
+
+    `feature` is the (major, minor) grammar to parse under; None: that of the running interpreter.
+    """
+    facts: dict = {"sha": digest(data)}
+    if len(data) > MAX_BYTES:
+        return {**facts, "error": f"larger than {MAX_BYTES:,} bytes"}
+    if b"\0" in data:
+        return {**facts, "error": "binary: holds a NUL byte"}
+    try:
+        tree = ast.parse(data, feature_version=feature)
+    except SyntaxError as exc:
+        return {**facts, "error": _syntax_error(data, exc), "line": exc.lineno or 1, "syntax": True}
+    except (ValueError, RecursionError, MemoryError) as exc:
+        return {**facts, "error": f"the parser gave up: {type(exc).__name__}: {exc}"}
+    try:
+        walker = Walker(with_texts=b"@" in data)
+        walker.module(tree)
+        if b"client" in data:
+            walker.requests_in(tree)
+    except RecursionError:
+        return {**facts, "error": "nested too deeply to be walked"}
+    facts["lines"] = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+    facts.update(walker.facts())
+    return facts
+
+
+def _syntax_error(data: bytes, exc: SyntaxError) -> str:
+    if b"{%" in data or b"{{" in data:
+        line = data.splitlines()[(exc.lineno or 1) - 1 : exc.lineno or 1]
+        if line and (b"{%" in line[0] or b"{{" in line[0]):
+            return f"line {exc.lineno}: a template, not Python"
+    return portable(f"line {exc.lineno}: {exc.msg}" if exc.lineno else str(exc.msg))
+
+
+class Walker:
+    """Walks statements, not expressions: an eighth of the nodes, and what rules ask for so far."""
+
+    def __init__(self, *, with_texts: bool) -> None:
+        self.with_texts = with_texts
+        self.imports: list = []
+        self.scopes: list = []
+        self.binds: list = []
+        self.calls: list = []
+        self.texts: list = []
+        self.requests: list = []
+
+    def facts(self) -> dict:
+        names = ("imports", "scopes", "binds", "calls", "texts", "requests")
+        return {name: value for name in names if (value := getattr(self, name))}
+
+    def module(self, tree: ast.Module) -> None:
+        self.scopes.append(["module", "", 1, -1, "", [], [], [], []])
+        self.text(0, tree)
+        self.body(tree.body, 0, "")
+
+    def body(self, statements: list, scope: int, arm: str) -> None:
+        for statement in statements:
+            handler = HANDLERS.get(statement.__class__)
+            if handler is not None:
+                handler(self, statement, scope, arm)
+
+    def text(self, scope: int, node: ast.AST) -> None:
+        """Keep a docstring that shows a decorator: its example may teach the wrong order."""
+        if not self.with_texts or not node.body:
+            return
+        first = node.body[0]
+        if first.__class__ is ast.Expr and first.value.__class__ is ast.Constant:
+            value = first.value.value
+            if isinstance(value, str) and "@" in value:
+                self.texts.append([scope, first.lineno, portable(value)])
+
+    def function(self, node, scope: int, arm: str) -> None:
+        kind = "async" if node.__class__ is ast.AsyncFunctionDef else "def"
+        args = node.args
+        params = [
+            [a.arg, reduce(a.annotation) if a.annotation is not None else None]
+            for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)
+        ]
+        index = self.open(kind, node, scope, arm, params, [])
+        self.body(node.body, index, "")
+
+    def klass(self, node: ast.ClassDef, scope: int, arm: str) -> None:
+        index = self.open("class", node, scope, arm, [], [reduce(base) for base in node.bases])
+        self.body(node.body, index, "")
+
+    def open(self, kind: str, node, scope: int, arm: str, params: list, bases: list) -> int:
+        decorators = [[d.lineno, reduce(d)] for d in node.decorator_list]
+        self.scopes.append([kind, node.name, node.lineno, scope, arm, decorators, params, [], bases])
+        index = len(self.scopes) - 1
+        self.text(index, node)
+        return index
+
+    def import_(self, node: ast.Import, scope: int, arm: str) -> None:
+        for alias in node.names:
+            self.imports.append([node.lineno, scope, arm, 0, alias.name, None, alias.asname])
+
+    def import_from(self, node: ast.ImportFrom, scope: int, arm: str) -> None:
+        for alias in node.names:
+            self.imports.append(
+                [node.lineno, scope, arm, node.level, node.module or "", alias.name, alias.asname]
+            )
+
+    def assign(self, node: ast.Assign, scope: int, arm: str) -> None:
+        value = reduce(node.value)
+        for target in node.targets:
+            self.bind(target, value, node.lineno, scope, arm)
+
+    def ann_assign(self, node, scope: int, arm: str) -> None:
+        if node.value is not None:
+            self.bind(node.target, reduce(node.value), node.lineno, scope, arm)
+
+    def bind(self, target: ast.expr, value, line: int, scope: int, arm: str) -> None:
+        name = reduce(target)
+        if isinstance(name, str):
+            self.binds.append([scope, arm, line, name, value])
+        elif name[0] == "[]":
+            for item in name[1]:
+                if isinstance(item, str):
+                    self.binds.append([scope, arm, line, item, UNKNOWN])
+
+    def expression(self, node: ast.Expr, scope: int, arm: str) -> None:
+        value = node.value
+        if value.__class__ is ast.Await:
+            value = value.value
+        if value.__class__ is ast.Call:
+            self.calls.append([scope, arm, node.lineno, reduce(value)])
+
+    def return_(self, node: ast.Return, scope: int, arm: str) -> None:  # noqa: ARG002 - one signature for all
+        if node.value is not None:
+            self.scopes[scope][7].append(reduce(node.value))
+
+    def if_(self, node: ast.If, scope: int, arm: str) -> None:
+        # `elif` nests: a loop, so that a chain of thousands does not recurse.
+        branch = 0
+        first = node.lineno
+        while True:
+            label = "types" if str(reduce(node.test)).endswith("TYPE_CHECKING") else str(branch)
+            self.body(node.body, scope, f"{arm}/{first}:{label}")
+            branch += 1
+            rest = node.orelse
+            if len(rest) == 1 and rest[0].__class__ is ast.If:
+                node = rest[0]
+                continue
+            self.body(rest, scope, f"{arm}/{first}:{branch}")
+            return
+
+    def try_(self, node, scope: int, arm: str) -> None:
+        self.body(node.body, scope, f"{arm}/{node.lineno}:0")
+        self.body(node.orelse, scope, f"{arm}/{node.lineno}:0")
+        for number, handler in enumerate(node.handlers, 1):
+            self.body(handler.body, scope, f"{arm}/{node.lineno}:{number}")
+        self.body(node.finalbody, scope, arm)
+
+    def match(self, node, scope: int, arm: str) -> None:
+        for number, case in enumerate(node.cases):
+            self.body(case.body, scope, f"{arm}/{node.lineno}:{number}")
+
+    def loop(self, node, scope: int, arm: str) -> None:
+        if node.__class__ is not ast.While:
+            self.bind(node.target, UNKNOWN, node.lineno, scope, arm)
+        self.body(node.body, scope, f"{arm}/{node.lineno}:loop")
+        self.body(node.orelse, scope, arm)
+
+    def with_(self, node, scope: int, arm: str) -> None:
+        for item in node.items:
+            if item.optional_vars is not None:
+                self.bind(item.optional_vars, reduce(item.context_expr), node.lineno, scope, arm)
+        self.body(node.body, scope, arm)
+
+    def requests_in(self, tree: ast.AST) -> None:
+        """Every `something.get("/path")`, wherever it stands: what tests and clients ask of a service."""
+        for node in ast.walk(tree):
+            if node.__class__ is not ast.Call or node.func.__class__ is not ast.Attribute or not node.args:
+                continue
+            func = node.func
+            if func.attr not in HTTP_VERBS and func.attr not in {"request", "stream"}:
+                continue
+            self.requests.append([node.lineno, reduce(func.value), func.attr, [reduce(a) for a in node.args[:2]]])
+
+
+HANDLERS = {
+    ast.FunctionDef: Walker.function,
+    ast.AsyncFunctionDef: Walker.function,
+    ast.ClassDef: Walker.klass,
+    ast.Import: Walker.import_,
+    ast.ImportFrom: Walker.import_from,
+    ast.Assign: Walker.assign,
+    ast.AnnAssign: Walker.ann_assign,
+    ast.Expr: Walker.expression,
+    ast.Return: Walker.return_,
+    ast.If: Walker.if_,
+    ast.Try: Walker.try_,
+    ast.Match: Walker.match,
+    ast.For: Walker.loop,
+    ast.AsyncFor: Walker.loop,
+    ast.While: Walker.loop,
+    ast.With: Walker.with_,
+    ast.AsyncWith: Walker.with_,
+}
+if hasattr(ast, "TryStar"):
+    HANDLERS[ast.TryStar] = Walker.try_
+
+
+def reduce(node, depth: int = 0):  # noqa: C901 - one branch a kind of expression, each one line
+    """One expression as plain data; what no rule asks for becomes ["?"]."""
+    kind = node.__class__
+    if kind is ast.Name:
+        return node.id
+    if depth > 12:
+        return UNKNOWN
+    depth += 1
+    if kind is ast.Attribute:
+        value = reduce(node.value, depth)
+        return f"{value}.{node.attr}" if value.__class__ is str else [".", value, node.attr]
+    if kind is ast.Constant:
+        return constant(node.value)
+    if kind is ast.Call:
+        arguments = [reduce(a, depth) for a in node.args]
+        return ["()", reduce(node.func, depth), arguments, {k.arg or "**": reduce(k.value, depth) for k in node.keywords}]
+    if kind is ast.Await:
+        return reduce(node.value, depth)
+    if kind is ast.JoinedStr:
+        return ["f", [reduce(v.value if v.__class__ is ast.FormattedValue else v, depth) for v in node.values]]
+    if kind is ast.BinOp and node.op.__class__ is ast.Add:
+        return ["+", reduce(node.left, depth), reduce(node.right, depth)]
+    if kind in (ast.List, ast.Tuple, ast.Set):
+        return ["[]", [reduce(item, depth) for item in node.elts[:64]]]
+    if kind is ast.IfExp:
+        return ["|", [reduce(node.body, depth), reduce(node.orelse, depth)]]
+    if kind is ast.BoolOp:
+        return ["|", [reduce(value, depth) for value in node.values]]
+    if kind is ast.Starred:
+        return ["*", reduce(node.value, depth)]
+    return UNKNOWN
+
+
+def constant(value):
+    """A constant that JSON can carry as it is, else ["?"]."""
+    kind = value.__class__
+    if kind is str:
+        return ["c", portable(value)]
+    if kind is int:
+        return ["c", value] if -(2**63) <= value < 2**63 else UNKNOWN
+    if kind is float:
+        return ["c", value] if value - value == 0.0 else UNKNOWN
+    return ["c", value] if kind is bool or value is None else UNKNOWN
+
+
+def portable(text: str) -> str:
+    """Text without lone surrogates, which are valid in Python source and in no UTF-8."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def serve() -> None:
+    """Answer requests from standard input until it ends."""
+    sys.setrecursionlimit(5000)
+    out = sys.stdout
+    for line in sys.stdin:
+        request = json.loads(line)
+        feature = tuple(request["feature"]) if request.get("feature") else None
+        for path in request["paths"]:
+            try:
+                with open(path, "rb") as file:  # noqa: PTH123 - pathlib would double the start-up of a worker
+                    data = file.read(MAX_BYTES + 1)
+            except OSError as exc:
+                facts = {"error": f"cannot be read: {exc.strerror or type(exc).__name__}"}
+            else:
+                facts = extract(data, feature)
+            out.write(json.dumps(facts, ensure_ascii=True, separators=(",", ":")) + "\n")
+            out.flush()
+
+
+if __name__ == "__main__":
+    serve()

@@ -1,0 +1,218 @@
+"""Where a project's imports start: the folders that are on `sys.path` when it runs, and how we know.
+
+    entry      a start command or a script puts the folder first: it shadows stdlib and libraries
+    installed  the build puts what is in it into site-packages, after the stdlib
+    assumed    nothing says so, but `python -m`, pytest and most servers started here would
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import tomllib
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from guardrails.source.launch import python_of_image, read_launches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from guardrails.source.files import Tree
+
+MAX_OTHER_BYTES = 1_048_576
+DEEPEST_SERVICE = 3
+
+
+class Root(NamedTuple):
+    """A folder from which modules are imported. `place` is the file and line that says so."""
+
+    folder: str
+    kind: Literal["entry", "installed", "assumed"]
+    place: str
+    command: str
+
+
+class Pin(NamedTuple):
+    """A Python version that the project names. `exact`: it runs on this one, not on this or newer."""
+
+    version: tuple[int, int]
+    exact: bool
+    place: str
+
+
+class Layout(NamedTuple):
+    """The roots of a project, the Python it is for, and what it says it depends on."""
+
+    roots: tuple[Root, ...]
+    pin: Pin | None
+    # Normalised distribution name -> the place that declares it.
+    requirements: dict[str, str]
+
+
+def read_layout(tree: Tree, src: Sequence[str] = ()) -> Layout:
+    """Read the layout from the project's own files. `src`: roots that the configuration names."""
+    folders = {""}
+    for name in (*tree.python, *tree.others):
+        folder = posixpath.dirname(name)
+        while folder not in folders:
+            folders.add(folder)
+            folder = posixpath.dirname(folder)
+    reader = _Reader(tree, folders)
+    return Layout(tuple(reader.roots(src)), reader.pin(), reader.requirements())
+
+
+class _Reader:
+    def __init__(self, tree: Tree, folders: set[str]) -> None:
+        self.tree = tree
+        self.folders = folders
+        self.python = set(tree.python)
+        near = [name for name in tree.others if name.count("/") <= DEEPEST_SERVICE]
+        self.texts = {name: self._text(name) for name in near if not name.endswith(".md")}
+        self.metadata = {
+            name: text for name, text in self._metadata()
+        }
+        self.projects = {name: _toml(text) for name, text in self.texts.items() if name.endswith("pyproject.toml")}
+
+    def _text(self, name: str) -> str:
+        try:
+            with (self.tree.base / name).open("rb") as file:
+                return file.read(MAX_OTHER_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def _metadata(self) -> Iterator[tuple[str, str]]:
+        """METADATA or PKG-INFO of an unpacked distribution."""
+        for path in (*self.tree.base.glob("*.dist-info/METADATA"), *self.tree.base.glob("PKG-INFO")):
+            name = path.relative_to(self.tree.base).as_posix()
+            yield name, self._text(name)
+
+    # Roots
+
+    def roots(self, src: Sequence[str]) -> Iterator[Root]:
+        seen: set[tuple[str, str]] = set()
+        for root in self._all_roots(src):
+            if root.folder in self.folders and (root.folder, root.kind) not in seen:
+                seen.add((root.folder, root.kind))
+                yield root
+        if not seen:
+            yield Root("", "assumed", ".", "python -m … from here")
+
+    def _all_roots(self, src: Sequence[str]) -> Iterator[Root]:
+        for folder in src:
+            yield Root(posixpath.normpath(folder).removeprefix("."), "entry", "pyproject.toml", "[tool.guardrails] src")
+        for name, text in self.texts.items():
+            for launch in read_launches(name, text, self.folders.__contains__):
+                yield Root(launch.folder, "entry", launch.place, launch.command)
+        for name in self.tree.python:
+            if posixpath.basename(name) == "manage.py" and name.count("/") < DEEPEST_SERVICE:
+                yield Root(posixpath.dirname(name), "entry", name, f"python {name}")
+        for name, data in self.projects.items():
+            yield from self._installed(posixpath.dirname(name), name, data)
+        for name in self.metadata:
+            yield Root("", "installed", name, "an unpacked distribution")
+
+    def _installed(self, here: str, place: str, data: dict) -> Iterator[Root]:
+        if not ({"project", "build-system"} & data.keys() or "poetry" in data.get("tool", {})):
+            return
+        named = [posixpath.normpath(posixpath.join(here, folder)) for folder in _package_folders(data)]
+        source = posixpath.join(here, "src")
+        if not named and source in self.folders and f"{source}/__init__.py" not in self.python:
+            named = [source]
+        for folder in named:
+            yield Root("" if folder == "." else folder, "installed", place, "the build back end")
+
+    # The Python that it is for
+
+    def pin(self) -> Pin | None:
+        """An exact version outranks a lower bound; nearer the top of the project outranks deeper."""
+        pins = sorted(self._pins(), key=lambda pin: (not pin.exact, pin.place.count("/")))
+        return pins[0] if pins else None
+
+    def _pins(self) -> Iterator[Pin]:
+        for name, text in self.texts.items():
+            base = posixpath.basename(name)
+            version = None
+            if base.lower().startswith("dockerfile") or base.endswith(".dockerfile"):
+                version = _version(python_of_image(text))
+            elif base == ".python-version":
+                version = _version(text)
+            elif base == "runtime.txt":
+                version = _version(text.removeprefix("python-"))
+            if version:
+                yield Pin(version, exact=True, place=name)
+        for name, data in self.projects.items():
+            poetry = data.get("tool", {}).get("poetry", {}).get("dependencies", {}).get("python")
+            bound = lower_bound(str(data.get("project", {}).get("requires-python") or poetry or ""))
+            if bound:
+                yield Pin(bound, exact=False, place=name)
+        for name, text in self.metadata.items():
+            match = re.search(r"^Requires-Python:\s*(.+)$", text, re.MULTILINE)
+            bound = lower_bound(match[1]) if match else None
+            if bound:
+                yield Pin(bound, exact=False, place=name)
+
+    # What it depends on
+
+    def requirements(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, lines in self._requirement_lines():
+            for line in lines:
+                match = re.match(r"\s*([A-Za-z0-9][\w.-]*)", line)
+                if match:
+                    found.setdefault(normalised(match[1]), name)
+        return found
+
+    def _requirement_lines(self) -> Iterator[tuple[str, Iterable[str]]]:
+        for name, data in self.projects.items():
+            project = data.get("project", {})
+            yield name, [str(line) for line in project.get("dependencies", [])]
+            for extra in project.get("optional-dependencies", {}).values():
+                yield name, [str(line) for line in extra]
+            yield name, [key for key in data.get("tool", {}).get("poetry", {}).get("dependencies", {}) if key != "python"]
+        for name, text in self.texts.items():
+            if re.fullmatch(r"requirements.*\.txt", posixpath.basename(name)):
+                yield name, (line for line in text.splitlines() if not line.startswith(("#", "-")))
+        for name, text in self.metadata.items():
+            yield name, re.findall(r"^Requires-Dist:\s*(.+)$", text, re.MULTILINE)
+
+
+def _package_folders(data: dict) -> list[str]:
+    """Folders from which the build back end takes packages, where it says so."""
+    tool = data.get("tool", {})
+    setuptools = tool.get("setuptools", {})
+    found = [str(folder) for folder in setuptools.get("package-dir", {}).values()]
+    packages = setuptools.get("packages")
+    if isinstance(packages, dict):
+        found += packages.get("find", {}).get("where", [])
+    found += [item["from"] for item in tool.get("poetry", {}).get("packages", []) if "from" in item]
+    wheel = tool.get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {})
+    found += [posixpath.dirname(str(folder)) or "." for folder in wheel.get("packages", [])]
+    if "uv" in tool and "module-root" in tool["uv"].get("build-backend", {}):
+        found.append(tool["uv"]["build-backend"]["module-root"] or ".")
+    return [folder for folder in found if isinstance(folder, str)]
+
+
+def _toml(text: str) -> dict:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def _version(text: str | None) -> tuple[int, int] | None:
+    match = re.match(r"\s*(\d+)\.(\d+)", text or "")
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def lower_bound(specifier: str) -> tuple[int, int] | None:
+    """The oldest (major, minor) that a version specifier admits: `>=3.11,<4` gives (3, 11)."""
+    bounds = [
+        (int(major), int(minor))
+        for operator, major, minor in re.findall(r"(>=|==|~=|\^|~|>)\s*(\d+)\.(\d+)", specifier)
+    ]
+    return max(bounds, default=None)
+
+
+def normalised(name: str) -> str:
+    """A distribution's name as the packaging rules compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()

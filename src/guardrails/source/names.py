@@ -1,0 +1,262 @@
+"""What a name stands for: followed through scopes, imports, re-exports, factories and base classes.
+
+An answer is one of
+    str                "fastapi.APIRouter": something outside the project, by its full name
+    Place(module, x)   something in it: x is a Scope (class, function), a Bind (assignment), or the module itself
+    None               not known, and a rule must then stay silent
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING, NamedTuple
+
+from guardrails.source.model import Bind, Import, Module, Scope
+
+if TYPE_CHECKING:
+    from guardrails.source.model import Expr, Project
+
+# A chain of re-exports or factories longer than this is a loop.
+DEEPEST = 16
+
+
+class Place(NamedTuple):
+    """Something that the project defines."""
+
+    module: Module
+    item: Scope | Bind | Module
+
+
+Meaning = str | Place | None
+
+
+class Names:
+    """Resolves names across the modules of one project."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.modules = project.modules
+        declared = {root.folder for root in project.layout.roots}
+        # The folder above the outermost package is a root too, whoever put it on sys.path.
+        self.roots = sorted(declared | {self._top(path) for path in project.modules} | {""}, key=lambda r: (-r.count("/"), r == "", r))
+        self._found: dict[tuple[str, str], Module | None] = {}
+
+    def _top(self, path: str) -> str:
+        folder = posixpath.dirname(path)
+        while folder and f"{folder}/__init__.py" in self.project.python:
+            folder = posixpath.dirname(folder)
+        return folder
+
+    # Modules
+
+    def module(self, dotted: str, seen_from: str) -> Module | None:
+        """The project's module of that full name, from the root nearest to the file that asks."""
+        # Which roots are near depends on the folder alone.
+        key = (dotted, posixpath.dirname(seen_from))
+        if key not in self._found:
+            near = [root for root in self.roots if root == "" or seen_from.startswith(root + "/")]
+            far = [root for root in self.roots if root not in near]
+            self._found[key] = next(
+                (module for root in (*near, *far) if (module := self._at(root, dotted)) is not None), None
+            )
+        return self._found[key]
+
+    def _at(self, root: str, dotted: str) -> Module | None:
+        stem = posixpath.join(root, dotted.replace(".", "/")) if dotted else root
+        return self.modules.get(f"{stem}/__init__.py") or self.modules.get(f"{stem}.py")
+
+    def imported_from(self, module: Module, item: Import) -> str:
+        """The full dotted name that `from <this> import …` starts at; "/…" marks a path inside the project."""
+        if item.level == 0:
+            return item.module
+        folder = module.package
+        for _ in range(item.level - 1):
+            folder = posixpath.dirname(folder)
+        return "/" + posixpath.join(folder, item.module.replace(".", "/"))
+
+    def _source(self, module: Module, item: Import) -> Module | None:
+        start = self.imported_from(module, item)
+        if start.startswith("/"):
+            stem = start[1:]
+            return self.modules.get(f"{stem}/__init__.py" if stem else "__init__.py") or self.modules.get(f"{stem}.py")
+        return self.module(start, module.path)
+
+    # Names
+
+    def find(self, module: Module, dotted: str, scope: int = 0, line: int | None = None, depth: int = 0) -> Meaning:
+        """What `dotted` means where it stands. `line`: at that line; None: after the module has run."""
+        if depth > DEEPEST:
+            return None
+        head, _, rest = dotted.partition(".")
+        holder = self._lookup(module, dotted, scope, line) if rest else None
+        if isinstance(holder, Bind):
+            return Place(module, holder)  # a dotted target: `self.router = …`
+        if head in ("self", "cls") and rest:
+            return self._member_of_class(module, scope, rest, depth)
+        item = self._lookup(module, head, scope, line)
+        meaning = self._meaning(module, item, depth) if item is not None else self._elsewhere(module, head, scope, depth)
+        if isinstance(item, Import) and item.name is None and item.alias is None and rest:
+            # `import a.b.c` binds `a`; the rest of the dotted name walks down from there.
+            return self._dotted_module(module, dotted, depth)
+        return self._walk(meaning, rest, depth)
+
+    def _lookup(self, module: Module, name: str, scope: int, line: int | None) -> Scope | Bind | Import | None:
+        for number, index in enumerate(module.enclosing(scope)):
+            items = module.names.get((index, name))
+            if items:
+                if number == 0 and line is not None:
+                    before = [item for item in items if item.line <= line]
+                    return before[-1] if before else items[0]
+                return items[-1]
+        return None
+
+    def _elsewhere(self, module: Module, head: str, scope: int, depth: int) -> Meaning:
+        """A parameter's annotated type, or a name that came with a star import."""
+        for index in module.enclosing(scope):
+            for name, annotation in module.scopes[index].params:
+                if name == head:
+                    return None
+        for star in module.stars:
+            source = self._source(module, star)
+            if source is not None and source is not module:
+                found = self.find(source, head, 0, None, depth + 1)
+                if found is not None:
+                    return found
+        return None
+
+    def _meaning(self, module: Module, item: Scope | Bind | Import, depth: int) -> Meaning:
+        if not isinstance(item, Import):
+            if isinstance(item, Bind) and isinstance(item.value, str) and item.value != item.target:
+                # An alias: `task = celery_app.task`.
+                meaning = self.find(module, item.value, item.scope, item.line - 1, depth + 1)
+                return meaning if meaning is not None else Place(module, item)
+            return Place(module, item)
+        if item.name is None:
+            dotted = item.module if item.alias else item.module.partition(".")[0]
+            found = self.module(dotted, module.path)
+            return Place(found, found) if found is not None else dotted
+        source = self._source(module, item)
+        start = self.imported_from(module, item)
+        if source is None:
+            if start.startswith("/"):
+                return self._submodule(start[1:], item.name)
+            deeper = self.module(f"{start}.{item.name}", module.path)
+            return Place(deeper, deeper) if deeper is not None else f"{start}.{item.name}"
+        if source is not module:
+            found = self.find(source, item.name, 0, None, depth + 1)
+            if found is not None:
+                return found
+        return self._submodule(posixpath.dirname(source.path), item.name) if source.path.endswith("__init__.py") else None
+
+    def _submodule(self, folder: str, name: str) -> Meaning:
+        stem = posixpath.join(folder, name)
+        found = self.modules.get(f"{stem}/__init__.py") or self.modules.get(f"{stem}.py")
+        return Place(found, found) if found is not None else None
+
+    def _dotted_module(self, module: Module, dotted: str, depth: int) -> Meaning:
+        parts = dotted.split(".")
+        for cut in range(len(parts), 0, -1):
+            found = self.module(".".join(parts[:cut]), module.path)
+            if found is not None:
+                return self._walk(Place(found, found), ".".join(parts[cut:]), depth)
+        return dotted
+
+    def _walk(self, meaning: Meaning, rest: str, depth: int) -> Meaning:
+        """Go down the attributes in `rest` from what the head means."""
+        if not rest or meaning is None:
+            return meaning
+        if isinstance(meaning, str):
+            return f"{meaning}.{rest}"
+        place, item = meaning
+        if isinstance(item, Module):
+            found = self.find(item, rest, 0, None, depth + 1)
+            if found is None and item.path.endswith("__init__.py"):
+                head, _, deeper = rest.partition(".")
+                return self._walk(self._submodule(item.package, head), deeper, depth + 1)
+            return found
+        if isinstance(item, Scope) and item.kind == "class":
+            return self.member(place, item, rest, depth + 1)
+        if isinstance(item, Bind):
+            kind = self.type_of(place, item.value, item.scope, item.line, depth + 1)
+            if isinstance(kind, str):
+                return f"{kind}.{rest}"
+            if kind is not None and isinstance(kind.item, Scope):
+                return self.member(kind.module, kind.item, rest, depth + 1)
+        return None
+
+    # Classes and instances
+
+    def _member_of_class(self, module: Module, scope: int, name: str, depth: int) -> Meaning:
+        index = scope
+        while index >= 0 and module.scopes[index].kind != "class":
+            index = module.scopes[index].parent
+        return self.member(module, module.scopes[index], name, depth + 1) if index >= 0 else None
+
+    def member(self, module: Module, klass: Scope, name: str, depth: int = 0) -> Meaning:
+        """A method, a class attribute or an attribute that some method sets on `self`; else from a base."""
+        if depth > DEEPEST:
+            return None
+        head, _, rest = name.partition(".")
+        items = module.names.get((klass.index, head))
+        if items:
+            return self._walk(self._meaning(module, items[-1], depth), rest, depth)
+        for scope in module.scopes:
+            if scope.parent == klass.index and scope.is_function:
+                items = module.names.get((scope.index, f"self.{head}"))
+                if items:
+                    return self._walk(Place(module, items[-1]), rest, depth) if not isinstance(items[-1], Import) else None
+        for base in klass.bases:
+            if isinstance(base, str):
+                meaning = self.find(module, base, klass.parent, klass.line, depth + 1)
+                if isinstance(meaning, str):
+                    return f"{meaning}.{name}"
+                if meaning is not None and isinstance(meaning.item, Scope):
+                    found = self.member(meaning.module, meaning.item, name, depth + 1)
+                    if found is not None:
+                        return found
+        return None
+
+    def ancestry(self, meaning: Meaning, depth: int = 0) -> list[str]:
+        """The full names of the foreign classes that a class is or derives from."""
+        if isinstance(meaning, str):
+            return [meaning]
+        if meaning is None or depth > DEEPEST or not isinstance(meaning.item, Scope):
+            return []
+        names: list[str] = []
+        for base in meaning.item.bases:
+            if isinstance(base, str):
+                found = self.find(meaning.module, base, meaning.item.parent, meaning.item.line, depth + 1)
+                names += self.ancestry(found, depth + 1)
+        return names
+
+    def type_of(self, module: Module, expr: Expr, scope: int, line: int | None, depth: int = 0) -> Meaning:
+        """The class of which `expr` makes an instance, through factories that the project defines."""
+        if depth > DEEPEST:
+            return None
+        if isinstance(expr, str):
+            return self._type_of_name(module, expr, scope, line, depth)
+        if expr[0] != "()":
+            return None
+        function = expr[1]
+        if not isinstance(function, str):
+            return None
+        meaning = self.find(module, function, scope, line, depth + 1)
+        if isinstance(meaning, Place) and isinstance(meaning.item, Scope) and meaning.item.is_function:
+            place, made = meaning.module, meaning.item
+            for value in made.returns:
+                kind = self.type_of(place, value, made.index, None, depth + 1)
+                if kind is not None:
+                    return kind
+            return None
+        return meaning
+
+    def _type_of_name(self, module: Module, name: str, scope: int, line: int | None, depth: int) -> Meaning:
+        for index in module.enclosing(scope):
+            for parameter, annotation in module.scopes[index].params:
+                if parameter == name and isinstance(annotation, str):
+                    return self.find(module, annotation, module.scopes[index].parent, None, depth + 1)
+        meaning = self.find(module, name, scope, line, depth + 1)
+        if isinstance(meaning, Place) and isinstance(meaning.item, Bind):
+            bind = meaning.item
+            return self.type_of(meaning.module, bind.value, bind.scope, bind.line, depth + 1)
+        return None

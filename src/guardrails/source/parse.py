@@ -1,0 +1,288 @@
+"""Facts about every file: from the cache where its content is known, else from worker processes.
+
+    paths ── content digest ── cache hit ──────────────► facts
+                 └─ miss ──► workers, one a core ──────► facts ─► cache
+                               └─ grammar too new ─► one worker of a newer Python
+
+A worker is a child that runs extract.py alone. When one dies or hangs, the file in flight is known,
+because answers come in order: it is reported as not analysed, and a new worker goes on behind it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from guardrails.source import extract, target as pythons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from guardrails.source.target import Target
+
+    Facts = dict[str, Any]
+
+BATCH = 32
+# A worker that says nothing for so long is stuck; the largest admitted file parses in about a second.
+BATCH_LIMIT = 60.0
+CACHE_FOLDER = ".guardrails/cache"
+
+
+class Parser:
+    """Reads and parses the files of one project under one target grammar."""
+
+    def __init__(
+        self,
+        base: Path,
+        target: Target,
+        *,
+        jobs: int | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.base = base
+        self.target = target
+        self.jobs = jobs or os.cpu_count() or 1
+        self.progress = progress
+        # A file that the running grammar accepts is accepted by every newer one too.
+        running_is_newer = pythons.RUNNING > target.version and target.pinned
+        self.feature = max(target.version, pythons.OLDEST_FEATURE) if running_is_newer else None
+        self.cache = Cache(base / CACHE_FOLDER, f"{extract.SCHEMA}-{sys.version_info[:2]}-{target.version}-{target.pinned}")
+        self.notes: list[str] = []
+
+    def parse(self, names: Sequence[str]) -> dict[str, Facts]:
+        """Facts by name. What could not be analysed has the key "error" instead of content."""
+        known = self.cache.load()
+        facts: dict[str, Facts] = {}
+        missing: list[str] = []
+        raws: dict[str, bytes] = {}
+        for name in names:
+            key, problem = _digest_of(self.base / name)
+            if problem is not None:
+                facts[name] = {"error": problem}
+            elif key in known:
+                raws[name] = known[key]
+                facts[name] = orjson.loads(known[key])
+            else:
+                missing.append(name)
+        if missing:
+            fresh = self._extract(sys.executable, self.feature, missing)
+            self._second_opinion(fresh)
+            for name, raw in fresh.items():
+                facts[name] = orjson.loads(raw)
+                if "error" not in facts[name]:
+                    raws[name] = raw
+            note = self.cache.store(facts[name]["sha"].encode() + b" " + raws[name] for name in raws)
+            if note:
+                self.notes.append(note)
+        for name in names:
+            if "error" in facts[name]:
+                facts[name]["error"] = self._in_words(facts[name])
+        return facts
+
+    def _second_opinion(self, fresh: dict[str, bytes]) -> None:
+        """Give what the running grammar rejects to a newer Python, where the project may run on one."""
+        rejected = {name: orjson.loads(raw) for name, raw in fresh.items() if b'"syntax":true' in raw}
+        if not rejected:
+            return
+        if self.target.pinned:
+            if self.target.version <= pythons.RUNNING:
+                return
+            at_least = self.target.version
+        else:
+            next_one = (pythons.RUNNING[0], pythons.RUNNING[1] + 1)
+            at_least = max(tuple(facts.get("needs", next_one)) for facts in rejected.values())
+        executable = pythons.find_interpreter(at_least)
+        if executable is None:
+            return
+        version = pythons.version_of(executable)
+        feature = self.target.version if self.target.pinned and version > self.target.version else None
+        fresh.update(self._extract(executable, feature, list(rejected)))
+
+    def _in_words(self, facts: Facts) -> str:
+        reason = str(facts["error"])
+        if not facts.get("syntax"):
+            return reason
+        needed = facts.get("needs") or pythons.needs_newer("", reason)
+        if needed and tuple(needed) > self.target.version:
+            return (
+                f"needs Python ≥ {pythons.version_text(tuple(needed))} ({reason}); "
+                f"the project is for {self.target.label} ({self.target.place})"
+            )
+        if self.target.version > pythons.RUNNING:
+            return f"needs Python ≥ {self.target.label} to be parsed, and none was found here ({reason})"
+        return f"does not parse under Python {self.target.label} ({reason})"
+
+    def _extract(self, executable: str, feature: tuple[int, int] | None, names: list[str]) -> dict[str, bytes]:
+        jobs = max(1, min(self.jobs, len(names) // BATCH + 1))
+        pending = [names[start : start + BATCH] for start in range(0, len(names), BATCH)][::-1]
+        results: dict[str, bytes] = {}
+        failures: list[BaseException] = []
+
+        def drive() -> None:
+            worker = Worker(executable, feature)
+            try:
+                while pending:
+                    try:
+                        batch = pending.pop()
+                    except IndexError:  # another thread took the last one
+                        return
+                    for name, raw in worker.answers(self.base, batch):
+                        results[name] = raw
+            except BaseException as exc:  # noqa: BLE001 - handed to the caller's thread below
+                failures.append(exc)
+            finally:
+                worker.end()
+
+        threads = [threading.Thread(target=drive, daemon=True) for _ in range(jobs)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.1)
+                if self.progress is not None:
+                    self.progress(len(results), len(names))
+        if failures:
+            raise failures[0]
+        for name, raw in results.items():
+            if b'"syntax":true' in raw:
+                results[name] = _with_hint(self.base, name, raw)
+        return results
+
+
+class Worker:
+    """One child process that turns paths into facts, started at first use and again after a crash."""
+
+    def __init__(self, executable: str, feature: tuple[int, int] | None) -> None:
+        self.executable = executable
+        self.feature = feature
+        self.process: Any = None
+
+    def answers(self, base: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """(name, facts as JSON) for each name, in order."""
+        rest = list(names)
+        while rest:
+            done = 0
+            for name, raw in self._ask(base, rest):
+                yield name, raw
+                done += 1
+            if done < len(rest):
+                ended = self.end()
+                reason = f"the parser did not survive it (exit status {ended})"
+                yield rest[done], orjson.dumps({"error": reason})
+                done += 1
+            rest = rest[done:]
+
+    def _ask(self, base: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
+        if self.process is None:
+            self._start()
+        stuck = threading.Timer(BATCH_LIMIT, self.process.kill)
+        stuck.start()
+        try:
+            request = {"paths": [str(base / name) for name in names], "feature": self.feature}
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
+            self.process.stdin.flush()
+            for name in names:
+                raw = self.process.stdout.readline()
+                if not raw.endswith(b"\n"):
+                    return
+                yield name, raw[:-1]
+        except BrokenPipeError:
+            return
+        finally:
+            stuck.cancel()
+
+    def _start(self) -> None:
+        import subprocess
+
+        self.process = subprocess.Popen(
+            [self.executable, "-I", "-S", extract.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def end(self) -> int:
+        """Close the child and return its exit status."""
+        process, self.process = self.process, None
+        if process is None:
+            return 0
+        try:
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        process.stdout.close()
+        return int(process.wait())
+
+
+class Cache:
+    """Facts by content digest, one line each, in one file that is replaced as a whole.
+
+    Plain JSON: a cache that came with a stranger's repository can be wrong, but it cannot run code.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.file = folder / "facts.jsonl"
+        self.header = f"guardrails facts {key}\n".encode()
+
+    def load(self) -> dict[str, bytes]:
+        """Digest to JSON. Empty when there is no cache, or one of another version."""
+        try:
+            data = self.file.read_bytes()
+        except OSError:
+            return {}
+        if not data.startswith(self.header):
+            return {}
+        lines = data[len(self.header) :].split(b"\n")
+        # The last item is empty in a whole file; a torn one loses its last line only.
+        return {line[:32].decode("ascii", "replace"): line[33:] for line in lines[:-1]}
+
+    def store(self, lines: Iterator[bytes]) -> str | None:
+        """Replace the cache. Returns why it could not be written, for it costs time and not truth."""
+        temporary = self.file.with_name(f"facts.{os.getpid()}.tmp")
+        try:
+            make_private_folder(self.file.parent.parent)
+            self.file.parent.mkdir(exist_ok=True)
+            temporary.write_bytes(self.header + b"".join(line + b"\n" for line in lines))
+            temporary.replace(self.file)
+        except OSError as exc:
+            return f"the cache could not be written ({exc.strerror}): every run parses anew"
+        return None
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make `.guardrails/`, which git ignores by a file of its own inside it."""
+    folder.mkdir(exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("cache/\ngate/\n.gitignore\n", encoding="utf-8")
+
+
+def _digest_of(path: Path) -> tuple[str, str | None]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(extract.MAX_BYTES + 1)
+    except OSError as exc:
+        return "", f"cannot be read: {exc.strerror}"
+    return extract.digest(data), None
+
+
+def _hint(base: Path, name: str, facts: Facts) -> tuple[int, int] | None:
+    try:
+        lines = (base / name).read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    number = facts.get("line", 1)
+    line = lines[number - 1] if number <= len(lines) else ""
+    return pythons.needs_newer(line, str(facts["error"]))
+
+
+def _with_hint(base: Path, name: str, raw: bytes) -> bytes:
+    facts = orjson.loads(raw)
+    needed = _hint(base, name, facts)
+    return orjson.dumps({**facts, "needs": needed}) if needed else raw
