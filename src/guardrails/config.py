@@ -1,6 +1,6 @@
 """`[tool.guardrails]` and the environment: one schema, one precedence, read at the edge.
 
-    what the caller says  >  GUARDRAILS_… in the environment  >  [tool.guardrails]  >  default
+    what the caller says, a profile included  >  GUARDRAILS_… in the environment  >  [tool.guardrails]  >  default
 
 The dataclasses below are the schema. Where neither file nor environment says anything, the defaults are
 taken as they are; else pydantic-settings reads and checks both, imported only then because it costs
@@ -13,7 +13,7 @@ import datetime as dt
 import difflib
 import os
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from guardrails.errors import ConfigError
@@ -85,11 +85,24 @@ class Config:
         )
 
 
-def load_config(project: Path, environ: Mapping[str, str] | None = None) -> Config:
-    """Read the configuration of the project in this folder. Raises ConfigError with every mistake."""
+def load_config(project: Path, environ: Mapping[str, str] | None = None, profile: Path | None = None) -> Config:
+    """Read the configuration of the project in this folder. Raises ConfigError with every mistake.
+
+    `profile`: a TOML file whose `[preflight]` table stands over the project's own, because the caller chose it.
+    """
     environ = os.environ if environ is None else environ
     text = _read(project)
     table = _section(text) if "guardrails" in text else {}
+    config = _load(text, table, environ)
+    if profile is None:
+        return config
+    import tomllib
+
+    chosen = tomllib.loads(profile.read_text("utf-8"))["preflight"]
+    return replace(config, preflight=replace(config.preflight, **chosen))
+
+
+def _load(text: str, table: dict[str, Any], environ: Mapping[str, str]) -> Config:
     variables = {k.lower(): v for k, v in environ.items() if k.startswith(ENV_PREFIX) and k not in NOT_SETTINGS}
     if not table and not variables:
         return Config()

@@ -24,9 +24,10 @@ import json
 import sys
 
 # Part of the cache key: raise it whenever the shape or the content of the facts changes.
-SCHEMA = 1
+SCHEMA = 2
 MAX_BYTES = 1_048_576
 HTTP_VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head", "websocket_connect"})
+LOCAL_URLS = ("http://localhost", "http://127.0.0.1", "http://0.0.0.0")
 UNKNOWN = ["?"]
 
 
@@ -82,9 +83,10 @@ class Walker:
         self.calls: list = []
         self.texts: list = []
         self.requests: list = []
+        self.urls: list = []
 
     def facts(self) -> dict:
-        names = ("imports", "scopes", "binds", "calls", "texts", "requests")
+        names = ("imports", "scopes", "binds", "calls", "texts", "requests", "urls")
         return {name: value for name in names if (value := getattr(self, name))}
 
     def module(self, tree: ast.Module) -> None:
@@ -163,6 +165,9 @@ class Walker:
             value = value.value
         if value.__class__ is ast.Call:
             self.calls.append([scope, arm, node.lineno, reduce(value)])
+        elif value.__class__ is ast.Yield and value.value is not None:
+            # What a fixture yields is what its users get, as if it were returned.
+            self.scopes[scope][7].append(reduce(value.value))
 
     def return_(self, node: ast.Return, scope: int, arm: str) -> None:  # noqa: ARG002 - one signature for all
         if node.value is not None:
@@ -209,6 +214,10 @@ class Walker:
     def requests_in(self, tree: ast.AST) -> None:
         """Every `something.get("/path")`, wherever it stands: what tests and clients ask of a service."""
         for node in ast.walk(tree):
+            if node.__class__ is ast.Constant:
+                if node.value.__class__ is str and node.value.startswith(LOCAL_URLS):
+                    self.urls.append(portable(node.value))
+                continue
             if node.__class__ is not ast.Call or node.func.__class__ is not ast.Attribute or not node.args:
                 continue
             func = node.func

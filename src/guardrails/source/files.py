@@ -8,6 +8,8 @@ told, because what it brings in is not analysed.
 from __future__ import annotations
 
 import os
+import re
+import stat
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +28,7 @@ SKIPPED_FOLDERS = frozenset(
     }
 )  # fmt: skip
 # Files beside Python that say how a project is started, tested and called.
-OTHER_NAMES = ("Dockerfile*", "*.dockerfile", "Procfile", "*.toml", "*.yml", "*.yaml", "*.cfg", "*.ini", "*.txt", "*.md", ".python-version")
+_OTHER_NAMES = re.compile(r"Dockerfile.*|Procfile|\.python-version|.*\.(dockerfile|toml|ya?ml|cfg|ini|txt|md)")
 
 
 class Role(StrEnum):
@@ -86,7 +88,7 @@ def list_files(base: Path, exclude: Sequence[str] = ()) -> Tree:
             continue
         if name.endswith(".py"):
             python.append(name)
-        elif any(fnmatchcase(name.rsplit("/", 1)[-1], pattern) for pattern in OTHER_NAMES):
+        elif _OTHER_NAMES.fullmatch(name, name.rfind("/") + 1):
             others.append(name)
     kept = [name for name in python if not _is_second_name(base, name, left_out)]
     return Tree(base, tuple(sorted(kept)), tuple(sorted(others)), tuple(sorted(left_out)))
@@ -108,41 +110,48 @@ def _from_git(base: Path) -> list[str] | None:
 
 
 def _from_walk(base: Path, left_out: list[tuple[str, str]]) -> Iterator[str]:
-    def unreadable(exc: OSError) -> None:
-        left_out.append((_relative(base, exc.filename), f"cannot be read: {exc.strerror}"))
+    # scandir knows a link without asking the disk again; os.walk would join and stat every name.
+    pending = [""]
+    while pending:
+        prefix = pending.pop()
+        try:
+            with os.scandir(f"{base}/{prefix}") as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as exc:
+            left_out.append((prefix.rstrip("/") or ".", f"cannot be read: {exc.strerror}"))
+            continue
+        if prefix and any(entry.name == "pyvenv.cfg" for entry in entries):
+            continue
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in SKIPPED_FOLDERS:
+                    pending.append(name + "/")
+            elif entry.is_symlink() and entry.is_dir():
+                _tell_link_out(base, name, left_out)
+            else:
+                yield name
 
-    for folder, subfolders, files in os.walk(base, onerror=unreadable):
-        prefix = _relative(base, folder)
-        prefix = "" if prefix == "." else prefix + "/"
-        subfolders[:] = sorted(
-            name
-            for name in subfolders
-            if name not in SKIPPED_FOLDERS
-            and not os.path.lexists(os.path.join(folder, name, "pyvenv.cfg"))
-            and not _is_link_out(base, prefix + name, left_out)
-        )
-        yield from (prefix + name for name in files)
 
-
-def _relative(base: Path, path: str) -> str:
-    return os.path.relpath(path, base).replace(os.sep, "/")
-
-
-def _is_link_out(base: Path, name: str, left_out: list[tuple[str, str]]) -> bool:
-    path = base / name
-    if not path.is_symlink():
-        return False
-    if not path.resolve().is_relative_to(base.resolve()):
+def _tell_link_out(base: Path, name: str, left_out: list[tuple[str, str]]) -> None:
+    """A link to a folder: what it brings in from outside is not analysed, and that is said."""
+    if not (base / name).resolve().is_relative_to(base.resolve()):
         left_out.append((name, "a link to a folder outside the project: not followed"))
-    return True
 
 
 def _is_second_name(base: Path, name: str, left_out: list[tuple[str, str]]) -> bool:
     """A link to a file that is analysed under its own name, or to nothing, or a folder called `x.py`."""
+    try:
+        mode = os.lstat(f"{base}/{name}").st_mode
+    except OSError:
+        return False  # reported as unreadable when it is read
+    if not stat.S_ISLNK(mode):
+        return stat.S_ISDIR(mode)
     path = base / name
-    if not path.is_symlink():
-        return path.is_dir()
     if not path.exists():
         left_out.append((name, "a broken link"))
         return True
-    return path.is_dir() or path.resolve().is_relative_to(base.resolve())
+    if path.is_dir():
+        _tell_link_out(base, name, left_out)
+        return True
+    return path.resolve().is_relative_to(base.resolve())

@@ -148,6 +148,11 @@ class Module:
     def requests(self) -> list[Request]:
         return [Request(line, receiver, verb, tuple(args)) for line, receiver, verb, args in self.facts.get("requests", ())]
 
+    @property
+    def local_urls(self) -> list[str]:
+        """URLs of this very machine that stand in a module which speaks of a client."""
+        return list(self.facts.get("urls", ()))
+
     @cached_property
     def decorated(self) -> list[Scope]:
         """Functions and classes that bear a decorator."""

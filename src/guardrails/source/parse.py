@@ -62,7 +62,7 @@ class Parser:
         missing: list[str] = []
         raws: dict[str, bytes] = {}
         for name in names:
-            key, problem = _digest_of(self.base / name)
+            key, problem = _digest_of(f"{self.base}/{name}")
             if problem is not None:
                 facts[name] = {"error": problem}
             elif key in known:
@@ -263,9 +263,9 @@ def make_private_folder(folder: Path) -> None:
         ignore.write_text("cache/\ngate/\n.gitignore\n", encoding="utf-8")
 
 
-def _digest_of(path: Path) -> tuple[str, str | None]:
+def _digest_of(path: str) -> tuple[str, str | None]:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a Path a file costs as much as the reading
             data = file.read(extract.MAX_BYTES + 1)
     except OSError as exc:
         return "", f"cannot be read: {exc.strerror}"

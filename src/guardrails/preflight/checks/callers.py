@@ -7,12 +7,14 @@ nothing mounted or registered in a loop. Elsewhere a path that seems unserved ma
 from __future__ import annotations
 
 import bisect
+import posixpath
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardrails.preflight.checks.matching import SYMBOL, could_match, parse
 from guardrails.source import Role
 from guardrails.source.files import role_of
+from guardrails.source.model import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +23,12 @@ if TYPE_CHECKING:
     from guardrails.preflight.checks.routing import Table
     from guardrails.source import Module, Names, Project
     from guardrails.source.model import Request
+    from guardrails.source.names import Meaning
 
 # What FastAPI and Flask serve unasked.
 IMPLICIT = ("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/static/{path:path}")
 TEST_CLIENTS = re.compile(r"(fastapi|starlette)\.testclient\.TestClient|flask\.testing\.FlaskClient")
+HTTP_CLIENTS = re.compile(r"httpx2?(\.\w+)?\.(Client|AsyncClient)|requests(\.\w+)?\.Session")
 LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d+))?(/[^\s\"'`)>\]|,;?#\\]*)?")
 # A test that asks for what is not there does so on purpose.
 ON_PURPOSE = re.compile(r"404|not_?found|unknown|missing|invalid|non_?exist|no_such|wrong|bad_|removed|disabled|absent")
@@ -71,6 +75,7 @@ def _served(table: Table) -> list[tuple[str, tuple[Segment, ...]]] | None:
 
 
 def _from_code(project: Project, names: Names) -> Iterator[tuple[str, int, str, str, Role]]:
+    ports = own_ports(project)
     for module in project.modules.values():
         for request in module.requests:
             if request.verb not in ("request", "stream", "websocket_connect"):
@@ -83,7 +88,7 @@ def _from_code(project: Project, names: Names) -> Iterator[tuple[str, int, str, 
                     continue
                 method, argument = str(first[1]).upper(), request.arguments[1]
             asked = _path(argument)
-            if asked is None or not _asks_itself(names, module, request):
+            if asked is None or not _asks_itself(names, module, request, ports):
                 continue
             yield module.path, request.line, method, asked, module.role
 
@@ -102,23 +107,53 @@ def _path(argument: object) -> str | None:
     return text if text.startswith("/") and not text.startswith("//") else None
 
 
-def _asks_itself(names: Names, module: Module, request: Request) -> bool:
+def _asks_itself(names: Names, module: Module, request: Request, ports: set[str]) -> bool:
     """Whether the receiver is a client of this very application."""
     if not isinstance(request.receiver, str):
         return False
     starts = [scope.line for scope in module.scopes]
-    index = module.scopes[bisect.bisect_right(starts, request.line) - 1].index
+    index = bisect.bisect_right(starts, request.line) - 1
     if any(ON_PURPOSE.search(module.scopes[i].name) for i in module.enclosing(index)):
         return False
-    kind = names.type_of(module, request.receiver, index, request.line)
-    return isinstance(kind, str) and TEST_CLIENTS.fullmatch(kind) is not None
+    kind = names.type_of(module, request.receiver, index, request.line) or _fixture(names, module, index, request.receiver)
+    if not isinstance(kind, str):
+        return False
+    if TEST_CLIENTS.fullmatch(kind):
+        return True
+    # The project's own client: an HTTP client in a module that names this service's address.
+    return HTTP_CLIENTS.fullmatch(kind) is not None and any(
+        match[1] in ports for url in module.local_urls if (match := LOCAL_URL.match(url))
+    )
+
+
+def _fixture(names: Names, module: Module, index: int, receiver: str) -> Meaning:
+    """What pytest hands to an unannotated parameter of that name."""
+    if module.role is not Role.TEST or not any(name == receiver for name, _ in module.scopes[index].params):
+        return None
+    folder = module.package
+    while True:
+        conftest = names.modules.get(f"{folder}/conftest.py" if folder else "conftest.py")
+        for place in (module, conftest):
+            found = place.names.get((0, receiver)) if place else None
+            if place and found and isinstance(found[-1], Scope):
+                for value in found[-1].returns:
+                    kind = names.type_of(place, value, found[-1].index, None)
+                    if kind is not None:
+                        return kind
+        if not folder:
+            return None
+        folder = posixpath.dirname(folder)
+
+
+def own_ports(project: Project) -> set[str]:
+    """The ports on which this project is started; 8000 where nothing says so, as uvicorn does."""
+    found = {m[1] or m[2] for root in project.layout.roots for m in re.finditer(r"--port[ =](\d+)|:(\d{4,5})\b", root.command)}
+    return found or {"8000"}
 
 
 def _from_pages(project: Project, served: list[tuple[str, tuple[Segment, ...]]]) -> Iterator[tuple[str, int, str, str, Role]]:
     """`curl http://localhost:8000/…` in the pages at the top of the project and under docs/."""
-    ports = {"8000"} | {
-        match[1] for root in project.layout.roots if (match := re.search(r"--port[ =](\d+)|:(\d{4,5})\b", root.command)) and match[1]
-    }
+    ports = own_ports(project)
     for name in project.others:
         if not name.endswith(".md") or ("/" in name and not name.startswith("docs/")):
             continue
