@@ -42,22 +42,22 @@ def main() -> None:
     """Gate both samples, start both, compare; exit 0 when the gate did its work."""
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
-    click.secho("1. The gate over the backend as it was", bold=True)
+    say(click.style("1. The gate over the backend as it was", bold=True))
     stopped = gate(BEFORE)
-    click.secho("\n2. The gate over the backend as it is now", bold=True)
+    say(click.style("\n2. The gate over the backend as it is now", bold=True))
     passed = gate(AFTER)
-    click.secho("\n3. Both started, and asked the same", bold=True)
+    say(click.style("\n3. Both started, and asked the same", bold=True))
     compare()
-    click.echo(f"\nWritten: {shown(OUT)}/{BEFORE}.md and .json, {AFTER}.md and .json")
-    click.echo(f"Next:    guardrails preflight {shown(HERE / BEFORE)}    (why, fix and proof of each)")
-    click.echo("         guardrails preflight YOUR-BACKEND            (no configuration needed)")
+    say(f"\nWritten: {shown(OUT)}/{BEFORE}.md and .json, {AFTER}.md and .json")
+    say(f"Next:    guardrails preflight {shown(HERE / BEFORE)}    (why, fix and proof of each)")
+    say("         guardrails preflight YOUR-BACKEND            (no configuration needed)")
     if (stopped, passed) != (1, 0):
         sys.exit(f"the gate should have stopped the first (1) and passed the second (0): {stopped}, {passed}")
 
 
 def gate(sample: str) -> int:
     """Run the real command, print a line a finding, keep the reports. Returns the exit status."""
-    click.secho(f"$ guardrails preflight {shown(HERE / sample)}", dim=True)
+    say(click.style(f"$ guardrails preflight {shown(HERE / sample)}", dim=True))
     command = [sys.executable, "-m", "guardrails", "preflight", "--no-record", str(HERE / sample)]
     for form, suffix in (("json", "json"), ("markdown", "md")):
         done = subprocess.run([*command, "--format", form], capture_output=True, text=True, check=False)
@@ -68,12 +68,12 @@ def gate(sample: str) -> int:
     for finding in record["findings"]:
         place = finding["path"] if finding["line"] is None else f"{finding['path']}:{finding['line']}"
         colour = "red" if finding["severity"] == "error" else "yellow"
-        click.echo(f"{click.style(finding['severity'].ljust(7), fg=colour)} {finding['rule']:<13} {place}")
+        say(f"{click.style(finding['severity'].ljust(7), fg=colour)} {finding['rule']:<13} {place}")
     summary = record["summary"]
     verdict = click.style(
         record["verdict"].upper(), fg="green" if record["verdict"] == "passed" else "red", bold=True
     )
-    click.echo(
+    say(
         f"{verdict}: {summary['errors']} errors, {summary['warnings']} warnings, "
         f"{summary['checks_run']} checks over {summary['files']} files; exit status {record['exit_code']}"
     )
@@ -87,9 +87,9 @@ def compare() -> None:
         for sample in (BEFORE, AFTER):
             with served(sample, Path(folder)) as http:
                 answers[sample] = [symptom.ask(http) for symptom in SYMPTOMS]
-    click.secho(f"{'':13} {'':45} {'before':<25} now", dim=True)
+    say(click.style(f"{'':13} {'':45} {'before':<25} now", dim=True))
     for symptom, before, now in zip(SYMPTOMS, answers[BEFORE], answers[AFTER], strict=True):
-        click.echo(f"{symptom.rule:13} {symptom.what:45} {click.style(before.ljust(25), fg='red')} {now}")
+        say(f"{symptom.rule:13} {symptom.what:45} {click.style(before.ljust(25), fg='red')} {now}")
 
 
 @contextmanager
@@ -181,6 +181,11 @@ SYMPTOMS = (
     Symptom("GR-ROUTE-005", "list the conversations", listed),
     Symptom("GR-SHADOW-001", "which version of the prompt answers", prompt),
 )
+
+
+def say(text: str) -> None:
+    """Print; coloured on a terminal, and where FORCE_COLOR asks for it."""
+    click.echo(text, color=True if os.environ.get("FORCE_COLOR") else None)
 
 
 def shown(path: Path) -> str:

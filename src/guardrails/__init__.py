@@ -13,10 +13,17 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from guardrails.clock import Clock, SystemClock
     from guardrails.config import Config, load_config
-    from guardrails.errors import ConfigError, GitError, GuardrailsError, InterpreterError, NotAProject, UnknownRule
+    from guardrails.errors import (
+        ConfigError,
+        GitError,
+        GuardrailsError,
+        InterpreterError,
+        NotAProject,
+        UnknownRule,
+    )
     from guardrails.evidence import Evidence, Finding, GateRecord, Rung, Severity, Waiver
     from guardrails.hooks import emit, listen
-    from guardrails.preflight import Gate, run_gate
+    from guardrails.preflight import run_gate
     from guardrails.redact import Redactor, redacted
 else:
     _HOMES = {
@@ -38,7 +45,6 @@ else:
         "Waiver": "evidence",
         "emit": "hooks",
         "listen": "hooks",
-        "Gate": "preflight",
         "run_gate": "preflight",
         "Redactor": "redact",
         "redacted": "redact",
@@ -63,7 +69,6 @@ __all__ = [
     "ConfigError",
     "Evidence",
     "Finding",
-    "Gate",
     "GateRecord",
     "GitError",
     "GuardrailsError",

@@ -6,7 +6,6 @@ Pure rooms take `now` and `u` as arguments; shells hold a Clock. Tests hold
 
 from __future__ import annotations
 
-import random
 import time
 
 TYPE_CHECKING = False
@@ -21,15 +20,12 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some fixed moment; never goes back, unlike the wall clock."""
-        ...
 
     def wall(self) -> float:
         """Seconds since 1970-01-01 UTC, as the host believes; for stamps, never for durations."""
-        ...
 
     def chance(self) -> float:
         """A number in [0, 1)."""
-        ...
 
 
 class SystemClock:
@@ -42,4 +38,7 @@ class SystemClock:
         return time.time()
 
     def chance(self) -> float:
+        # In-function: `random` imports hashing and statistics, which most users of a clock never need.
+        import random
+
         return random.random()  # noqa: S311 - jitter, not a secret

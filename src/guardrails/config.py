@@ -9,8 +9,7 @@ thirty times a bare interpreter. All mistakes are reported at once, with their p
 
 from __future__ import annotations
 
-import datetime as dt
-import difflib
+import datetime as dt  # noqa: TC003 - part of the schema, which is read at run time
 import os
 import re
 from dataclasses import dataclass, field, fields, replace
@@ -150,8 +149,8 @@ class _Loader:
         known = [name.upper() for name in _variable_names()]
         for name in sorted(self.variables):
             if name.upper() not in known:
-                near = difflib.get_close_matches(name.upper(), known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+                near = _nearest(name.upper(), known)
+                hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
                 self.problems.append(f"environment: {name.upper()}: no such setting; {hint}")
                 del self.variables[name]
 
@@ -160,7 +159,7 @@ class _Loader:
         from pydantic_settings import SettingsError
 
         for schema in (PreflightConfig, WaiverEntry):
-            schema.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
+            setattr(schema, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010 - no field of the schema
         variables = dict(self.variables)
         while True:
             try:
@@ -174,7 +173,9 @@ class _Loader:
                 if variables.pop(broken, None) is None:
                     return {}
             except ValidationError as exc:
-                self.problems += [self._in_words(error["loc"], error["type"], error["msg"], error["input"]) for error in exc.errors()]
+                self.problems += [
+                    self._in_words(error["loc"], error["type"], error["msg"], error["input"]) for error in exc.errors()
+                ]
                 return {}
             else:
                 values = {name: getattr(settings, name) for name in _settings()}
@@ -196,8 +197,8 @@ class _Loader:
         variable = f"{ENV_PREFIX}{'__'.join(keys)}".lower()
         place = f"environment: {variable.upper()}" if variable in self.variables else self._place(keys, index, kind)
         if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-            near = difflib.get_close_matches(keys[-1], _keys_beside(keys), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(_keys_beside(keys))}"
+            near = _nearest(keys[-1], _keys_beside(keys))
+            hint = f"did you mean {near!r}?" if near else f"known here: {', '.join(_keys_beside(keys))}"
             return f"{place}: no such key; {hint}"
         if kind in ("missing", "missing_argument"):
             return f"{place}: is missing; a waiver needs {', '.join(_keys_beside(keys))}"
@@ -217,6 +218,12 @@ class _Loader:
                 start = number + 1
                 break
         return f"{FILE}:{start or 1}: {'.'.join([SECTION, *keys])}"
+
+
+def _nearest(word: str, known: list[str]) -> str | None:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, known, n=1)), None)
 
 
 def _settings() -> list[str]:

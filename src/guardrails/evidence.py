@@ -6,23 +6,34 @@ whoever reports on it reads that file through this module.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Self
 
 from guardrails.errors import GuardrailsError
 
+# As in the front door: `typing` would cost as much as all that is defined here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Mapping
+    from typing import Any, Literal, Self
 
-__all__ = ["CheckResult", "Evidence", "Finding", "GateRecord", "NotAnalysed", "Rung", "Severity", "Verdict", "Waiver"]
+    Verdict = Literal["passed", "failed", "unknown"]
+    CheckStatus = Literal["passed", "failed", "skipped", "error"]
+
+__all__ = [
+    "CheckResult",
+    "Evidence",
+    "Finding",
+    "GateRecord",
+    "NotAnalysed",
+    "Rung",
+    "Severity",
+    "Verdict",
+    "Waiver",
+]
 
 RECORD_VERSION = 1
-
-Verdict = Literal["passed", "failed", "unknown"]
-CheckStatus = Literal["passed", "failed", "skipped", "error"]
 
 
 class Severity(StrEnum):
@@ -162,7 +173,12 @@ class GateRecord:
             "summary": dict(self.summary),
             "findings": [_finding_to_dict(finding) for finding in self.findings],
             "checks": [
-                {"id": c.id, "status": c.status, "duration_ms": round(c.duration * 1000, 3), "reason": c.reason}
+                {
+                    "id": c.id,
+                    "status": c.status,
+                    "duration_ms": round(c.duration * 1000, 3),
+                    "reason": c.reason,
+                }
                 for c in self.checks
             ],
             "not_analysed": [asdict(item) for item in self.not_analysed],
@@ -172,11 +188,15 @@ class GateRecord:
 
     def to_json(self) -> str:
         """The record as indented JSON text with a final newline."""
+        import json
+
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """Read a record back. Raises GuardrailsError naming what is wrong with it."""
+        import json
+
         try:
             return cls._from_dict(json.loads(text))
         except (ValueError, KeyError, TypeError, AttributeError) as exc:

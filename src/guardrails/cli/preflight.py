@@ -5,8 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from guardrails.evidence import GateRecord
 
 STYLES = {
     "error": {"fg": "red", "bold": True},
@@ -25,10 +29,23 @@ BAR_AFTER = 1.0
     epilog="Example: guardrails preflight --static --format json path/to/backend",
 )
 @click.argument("path", type=click.Path(path_type=Path), default=".")
-@click.option("--static", is_flag=True, help="Only checks that execute nothing of the project. Today that is all of them.")
+@click.option(
+    "--static",
+    is_flag=True,
+    help="Only checks that execute nothing of the project. Today that is all of them.",
+)
 @click.option("--format", "form", type=click.Choice(["human", "json", "markdown"]), default="human", show_default=True)
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file instead of the terminal.")
-@click.option("--select", multiple=True, metavar="RULE", help="Run this rule's family only (GR-ROUTE, GR-DECO-001 …). Repeatable.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file instead of the terminal.",
+)
+@click.option(
+    "--select",
+    multiple=True,
+    metavar="RULE",
+    help="Run this rule's family only (GR-ROUTE, GR-DECO-001 …). Repeatable.",
+)
 @click.option("--profile", metavar="NAME", help="A shipped profile: ci (warnings fail) or entrypoint (writes nothing).")
 @click.option("--strict", is_flag=True, default=None, help="Warnings and files that could not be analysed fail too.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Parser processes. Default: one a core.")
@@ -62,12 +79,18 @@ def command(
     config = load_config(path, profile=chosen) if path.is_dir() else Config()
     bar = _Bar()
     record = run_gate(
-        path, strict=strict, select=select, jobs=jobs, config=config, argv=["guardrails", *sys.argv[1:]], progress=bar.show
+        path,
+        strict=strict,
+        select=select,
+        jobs=jobs,
+        config=config,
+        argv=["guardrails", *sys.argv[1:]],
+        progress=bar.show,
     )
     bar.clear()
     text = _render(record, form, coloured=output is None)
     if output is None:
-        click.echo(text, nl=False)
+        click.echo(text, nl=False, color=_wants_colour())
     else:
         _write(output, text)
     if config.preflight.record and not no_record:
@@ -88,10 +111,7 @@ def _profile(name: str) -> Path:
     return shipped("checks") / f"{name}.toml"
 
 
-def _render(record: object, form: str, *, coloured: bool) -> str:
-    from guardrails.evidence import GateRecord
-
-    assert isinstance(record, GateRecord)
+def _render(record: GateRecord, form: str, *, coloured: bool) -> str:
     if form == "json":
         return record.to_json()
     if form == "markdown":
@@ -134,7 +154,11 @@ class _Bar:
         if sys.stderr.isatty() and time.monotonic() - self.begun > BAR_AFTER:
             self.shown = True
             filled = 30 * done // max(total, 1)
-            click.echo(f"\rparsing [{'#' * filled}{'-' * (30 - filled)}] {done:,} of {total:,} files", nl=False, err=True)
+            click.echo(
+                f"\rparsing [{'#' * filled}{'-' * (30 - filled)}] {done:,} of {total:,} files",
+                nl=False,
+                err=True,
+            )
 
     def clear(self) -> None:
         if self.shown:

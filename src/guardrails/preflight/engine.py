@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import platform
 import sys
 from typing import TYPE_CHECKING
 
@@ -101,7 +100,7 @@ def run_gate(
             dirty=state.dirty if state else None,
             versions={
                 "guardrails": __version__,
-                "python": platform.python_version(),
+                "python": sys.version.partition(" ")[0],
                 "target_python": f"{project.target.label} ({project.target.place})",
                 "platform": sys.platform,
             },
@@ -116,7 +115,7 @@ def _run(family: str, context: Context, clock: Clock) -> tuple[CheckResult, list
         return CheckResult(family, "skipped", 0.0, reason), []
     try:
         found = [_redacted(finding) for finding in rules.family_module(family).check(context)]
-    except Exception as exc:  # noqa: BLE001 - whatever a check raises, the others run and the verdict says so
+    except Exception as exc:  # whatever a check raises, the others run and the verdict says so
         reason = redacted(f"the check crashed: {type(exc).__name__}: {exc}")
         if os.environ.get("GUARDRAILS_DEBUG"):
             raise
@@ -154,10 +153,13 @@ def _weigh(
 
 
 def _summary(
-    findings: Sequence[Finding], checks: Sequence[CheckResult], not_analysed: Sequence[NotAnalysed], modules: Iterable[object]
+    findings: Sequence[Finding],
+    checks: Sequence[CheckResult],
+    not_analysed: Sequence[NotAnalysed],
+    modules: Iterable[object],
 ) -> Mapping[str, int]:
     lines = [module.lines for module in modules]  # type: ignore[attr-defined]
-    counts = {level: 0 for level in ("error", "warning", "info")}
+    counts = dict.fromkeys(("error", "warning", "info"), 0)
     for finding in findings:
         if finding.waived is None:
             counts[finding.severity.value] += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -90,6 +89,8 @@ def find_rules(wanted: str) -> list[Rule]:
     wanted = wanted.strip().upper()
     rules = [rule for rule in catalogue() if wanted in (rule.id, rule.family)]
     if not rules:
+        import difflib
+
         known = [*FAMILIES, WAIVER_FAMILY, *(rule.id for rule in catalogue())]
         raise UnknownRule(wanted, difflib.get_close_matches(wanted, known, n=2, cutoff=0.5))
     return rules

@@ -6,7 +6,6 @@ itself a finding; one that matches nothing warns, because it hides what it no lo
 
 from __future__ import annotations
 
-import difflib
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -52,6 +51,8 @@ def check_ids(waivers: Iterable[Waiver]) -> None:
     """Raise ConfigError for waivers of rules that do not exist: they would excuse nothing, silently."""
     if not (waivers := list(waivers)):
         return
+    import difflib
+
     known = [rule.id for rule in rules.catalogue()]
     problems = []
     for waiver in waivers:

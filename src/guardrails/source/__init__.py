@@ -61,7 +61,12 @@ def load_project(
         target=target,
         modules={name: Module(name, fact) for name, fact in facts.items() if "error" not in fact},
         not_analysed=tuple(
-            sorted([*((name, str(fact["error"])) for name, fact in facts.items() if "error" in fact), *tree.left_out])
+            sorted(
+                [
+                    *((name, str(fact["error"])) for name, fact in facts.items() if "error" in fact),
+                    *tree.left_out,
+                ]
+            )
         ),
         others=tree.others,
         notes=tuple(notes),

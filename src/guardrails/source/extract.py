@@ -19,9 +19,17 @@ other. A loop adds "45:loop", an `if TYPE_CHECKING:` adds "7:types".
 from __future__ import annotations
 
 import ast
-import hashlib
+import gc
 import json
 import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    Facts = dict[str, Any]
+    Expr = Any
 
 # Part of the cache key: raise it whenever the shape or the content of the facts changes.
 SCHEMA = 2
@@ -31,17 +39,25 @@ LOCAL_URLS = ("http://localhost", "http://127.0.0.1", "http://0.0.0.0")
 UNKNOWN = ["?"]
 
 
+def empty() -> Facts:
+    """Facts about a file that says nothing, as most `__init__.py` do: no parser is needed for it."""
+    return {"lines": 0, "scopes": [["module", "", 1, -1, "", [], [], [], []]]}
+
+
 def digest(data: bytes) -> str:
     """The key under which facts about these bytes are cached."""
+    # In-function: it loads OpenSSL, which a project of empty files never needs.
+    import hashlib
+
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
-def extract(data: bytes, feature: tuple[int, int] | None = None) -> dict:
+def extract(data: bytes, feature: tuple[int, int] | None = None) -> Facts:
     """Facts about one file's bytes, or {"error": why it cannot be analysed}.
 
     `feature` is the (major, minor) grammar to parse under; None: that of the running interpreter.
     """
-    facts: dict = {"sha": digest(data)}
+    facts: Facts = {"sha": digest(data)}
     if len(data) > MAX_BYTES:
         return {**facts, "error": f"larger than {MAX_BYTES:,} bytes"}
     if b"\0" in data:
@@ -77,15 +93,15 @@ class Walker:
 
     def __init__(self, *, with_texts: bool) -> None:
         self.with_texts = with_texts
-        self.imports: list = []
-        self.scopes: list = []
-        self.binds: list = []
-        self.calls: list = []
-        self.texts: list = []
-        self.requests: list = []
-        self.urls: list = []
+        self.imports: list[Any] = []
+        self.scopes: list[Any] = []
+        self.binds: list[Any] = []
+        self.calls: list[Any] = []
+        self.texts: list[Any] = []
+        self.requests: list[Any] = []
+        self.urls: list[Any] = []
 
-    def facts(self) -> dict:
+    def facts(self) -> Facts:
         names = ("imports", "scopes", "binds", "calls", "texts", "requests", "urls")
         return {name: value for name in names if (value := getattr(self, name))}
 
@@ -94,13 +110,13 @@ class Walker:
         self.text(0, tree)
         self.body(tree.body, 0, "")
 
-    def body(self, statements: list, scope: int, arm: str) -> None:
+    def body(self, statements: Sequence[ast.stmt], scope: int, arm: str) -> None:
         for statement in statements:
             handler = HANDLERS.get(statement.__class__)
             if handler is not None:
                 handler(self, statement, scope, arm)
 
-    def text(self, scope: int, node: ast.AST) -> None:
+    def text(self, scope: int, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """Keep a docstring that shows a decorator: its example may teach the wrong order."""
         if not self.with_texts or not node.body:
             return
@@ -110,7 +126,7 @@ class Walker:
             if isinstance(value, str) and "@" in value:
                 self.texts.append([scope, first.lineno, portable(value)])
 
-    def function(self, node, scope: int, arm: str) -> None:
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: int, arm: str) -> None:
         kind = "async" if node.__class__ is ast.AsyncFunctionDef else "def"
         args = node.args
         params = [
@@ -124,7 +140,15 @@ class Walker:
         index = self.open("class", node, scope, arm, [], [reduce(base) for base in node.bases])
         self.body(node.body, index, "")
 
-    def open(self, kind: str, node, scope: int, arm: str, params: list, bases: list) -> int:
+    def open(
+        self,
+        kind: str,
+        node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+        scope: int,
+        arm: str,
+        params: list[Any],
+        bases: list[Any],
+    ) -> int:
         decorators = [[d.lineno, reduce(d)] for d in node.decorator_list]
         self.scopes.append([kind, node.name, node.lineno, scope, arm, decorators, params, [], bases])
         index = len(self.scopes) - 1
@@ -137,20 +161,18 @@ class Walker:
 
     def import_from(self, node: ast.ImportFrom, scope: int, arm: str) -> None:
         for alias in node.names:
-            self.imports.append(
-                [node.lineno, scope, arm, node.level, node.module or "", alias.name, alias.asname]
-            )
+            self.imports.append([node.lineno, scope, arm, node.level, node.module or "", alias.name, alias.asname])
 
     def assign(self, node: ast.Assign, scope: int, arm: str) -> None:
         value = reduce(node.value)
         for target in node.targets:
             self.bind(target, value, node.lineno, scope, arm)
 
-    def ann_assign(self, node, scope: int, arm: str) -> None:
+    def ann_assign(self, node: ast.AnnAssign, scope: int, arm: str) -> None:
         if node.value is not None:
             self.bind(node.target, reduce(node.value), node.lineno, scope, arm)
 
-    def bind(self, target: ast.expr, value, line: int, scope: int, arm: str) -> None:
+    def bind(self, target: ast.expr, value: Expr, line: int, scope: int, arm: str) -> None:
         name = reduce(target)
         if isinstance(name, str):
             self.binds.append([scope, arm, line, name, value])
@@ -188,24 +210,24 @@ class Walker:
             self.body(rest, scope, f"{arm}/{first}:{branch}")
             return
 
-    def try_(self, node, scope: int, arm: str) -> None:
+    def try_(self, node: ast.Try, scope: int, arm: str) -> None:
         self.body(node.body, scope, f"{arm}/{node.lineno}:0")
         self.body(node.orelse, scope, f"{arm}/{node.lineno}:0")
         for number, handler in enumerate(node.handlers, 1):
             self.body(handler.body, scope, f"{arm}/{node.lineno}:{number}")
         self.body(node.finalbody, scope, arm)
 
-    def match(self, node, scope: int, arm: str) -> None:
+    def match(self, node: ast.Match, scope: int, arm: str) -> None:
         for number, case in enumerate(node.cases):
             self.body(case.body, scope, f"{arm}/{node.lineno}:{number}")
 
-    def loop(self, node, scope: int, arm: str) -> None:
-        if node.__class__ is not ast.While:
+    def loop(self, node: ast.For | ast.AsyncFor | ast.While, scope: int, arm: str) -> None:
+        if not isinstance(node, ast.While):
             self.bind(node.target, UNKNOWN, node.lineno, scope, arm)
         self.body(node.body, scope, f"{arm}/{node.lineno}:loop")
         self.body(node.orelse, scope, arm)
 
-    def with_(self, node, scope: int, arm: str) -> None:
+    def with_(self, node: ast.With | ast.AsyncWith, scope: int, arm: str) -> None:
         for item in node.items:
             if item.optional_vars is not None:
                 self.bind(item.optional_vars, reduce(item.context_expr), node.lineno, scope, arm)
@@ -226,7 +248,7 @@ class Walker:
             self.requests.append([node.lineno, reduce(func.value), func.attr, [reduce(a) for a in node.args[:2]]])
 
 
-HANDLERS = {
+HANDLERS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.FunctionDef: Walker.function,
     ast.AsyncFunctionDef: Walker.function,
     ast.ClassDef: Walker.klass,
@@ -249,7 +271,7 @@ if hasattr(ast, "TryStar"):
     HANDLERS[ast.TryStar] = Walker.try_
 
 
-def reduce(node, depth: int = 0):  # noqa: C901 - one branch a kind of expression, each one line
+def reduce(node: Any, depth: int = 0) -> Expr:  # noqa: C901 - one branch a kind of expression, each one line
     """One expression as plain data; what no rule asks for becomes ["?"]."""
     kind = node.__class__
     if kind is ast.Name:
@@ -264,11 +286,19 @@ def reduce(node, depth: int = 0):  # noqa: C901 - one branch a kind of expressio
         return constant(node.value)
     if kind is ast.Call:
         arguments = [reduce(a, depth) for a in node.args]
-        return ["()", reduce(node.func, depth), arguments, {k.arg or "**": reduce(k.value, depth) for k in node.keywords}]
+        return [
+            "()",
+            reduce(node.func, depth),
+            arguments,
+            {k.arg or "**": reduce(k.value, depth) for k in node.keywords},
+        ]
     if kind is ast.Await:
         return reduce(node.value, depth)
     if kind is ast.JoinedStr:
-        return ["f", [reduce(v.value if v.__class__ is ast.FormattedValue else v, depth) for v in node.values]]
+        return [
+            "f",
+            [reduce(v.value if v.__class__ is ast.FormattedValue else v, depth) for v in node.values],
+        ]
     if kind is ast.BinOp and node.op.__class__ is ast.Add:
         return ["+", reduce(node.left, depth), reduce(node.right, depth)]
     if kind in (ast.List, ast.Tuple, ast.Set):
@@ -282,7 +312,7 @@ def reduce(node, depth: int = 0):  # noqa: C901 - one branch a kind of expressio
     return UNKNOWN
 
 
-def constant(value):
+def constant(value: Any) -> Expr:
     """A constant that JSON can carry as it is, else ["?"]."""
     kind = value.__class__
     if kind is str:
@@ -302,6 +332,8 @@ def portable(text: str) -> str:
 def serve() -> None:
     """Answer requests from standard input until it ends."""
     sys.setrecursionlimit(5000)
+    # A syntax tree has no cycles: looking for them costs as much as the walk.
+    gc.disable()
     out = sys.stdout
     for line in sys.stdin:
         request = json.loads(line)

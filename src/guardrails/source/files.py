@@ -28,7 +28,9 @@ SKIPPED_FOLDERS = frozenset(
     }
 )  # fmt: skip
 # Files beside Python that say how a project is started, tested and called.
-_OTHER_NAMES = re.compile(r"Dockerfile.*|Procfile|\.python-version|.*\.(dockerfile|toml|ya?ml|cfg|ini|txt|md)")
+_OTHER_NAMES = re.compile(
+    r"Dockerfile.*|Procfile|Makefile|\.python-version|.*\.(dockerfile|sh|toml|ya?ml|cfg|ini|txt|md)"
+)
 
 
 class Role(StrEnum):
@@ -41,15 +43,19 @@ class Role(StrEnum):
     VENDORED = "vendored"
 
 
+# fmt: off
 _FOLDER_ROLES = {
     **dict.fromkeys(("test", "tests", "testing", "fixtures", "testdata", "e2e"), Role.TEST),
     **dict.fromkeys(
-        ("doc", "docs", "docs_src", "example", "examples", "sample", "samples", "demo", "demos", "tutorial", "tutorials",
-         "cookbook", "cookbooks", "notebooks", "playground", "benchmarks"), Role.EXAMPLE,
+        ("doc", "docs", "docs_src", "example", "examples", "sample", "samples", "demo", "demos", "tutorial",
+         "tutorials", "cookbook", "cookbooks", "notebooks", "playground", "benchmarks"), Role.EXAMPLE,
     ),
     **dict.fromkeys(("template", "templates", "cookiecutter", "scaffold", "scaffolds", "boilerplate"), Role.TEMPLATE),
-    **dict.fromkeys(("vendor", "vendored", "_vendor", "_vendored", "third_party", "thirdparty", "extern"), Role.VENDORED),
-}  # fmt: skip
+    **dict.fromkeys(
+        ("vendor", "vendored", "_vendor", "_vendored", "third_party", "thirdparty", "extern"), Role.VENDORED,
+    ),
+}
+# fmt: on
 
 
 class Tree(NamedTuple):
@@ -79,9 +85,8 @@ def role_of(path: str) -> Role:
 def list_files(base: Path, exclude: Sequence[str] = ()) -> Tree:
     """Find the project's files. `exclude`: globs over relative paths; a folder's name stands for all below it."""
     left_out: list[tuple[str, str]] = []
-    names = _from_git(base)
-    if names is None:
-        names = _from_walk(base, left_out)
+    tracked = _from_git(base)
+    names: Iterable[str] = _from_walk(base, left_out) if tracked is None else tracked
     python, others = [], []
     for name in names:
         if exclude and is_excluded(name, exclude):
@@ -96,9 +101,7 @@ def list_files(base: Path, exclude: Sequence[str] = ()) -> Tree:
 
 def is_excluded(path: str, patterns: Iterable[str]) -> bool:
     """Whether a glob, or a folder named by it, covers this path."""
-    return any(
-        fnmatchcase(path, pattern) or fnmatchcase(path, pattern.rstrip("/") + "/*") for pattern in patterns
-    )
+    return any(fnmatchcase(path, pattern) or fnmatchcase(path, pattern.rstrip("/") + "/*") for pattern in patterns)
 
 
 def _from_git(base: Path) -> list[str] | None:

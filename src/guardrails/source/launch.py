@@ -7,10 +7,10 @@ folder of the script, an installed console script neither.
 
 from __future__ import annotations
 
-import json
 import posixpath
 import re
 import shlex
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
 # These put the working directory first on sys.path.
 CWD_SERVERS = frozenset(
-    {"uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "celery", "taskiq", "dramatiq", "fastapi", "flask", "arq", "rq", "huey_consumer"}
+    {
+        "uvicorn", "gunicorn", "hypercorn", "daphne", "granian", "celery", "taskiq", "dramatiq", "fastapi", "flask",
+        "arq", "rq", "huey_consumer",
+    }
 )  # fmt: skip
-WRAPPERS = frozenset({"exec", "poetry", "uv", "pipenv", "pdm", "run", "tini", "--", "dumb-init", "env", "nohup", "watchfiles"})
+WRAPPERS = frozenset(
+    {"exec", "poetry", "uv", "pipenv", "pdm", "run", "tini", "--", "dumb-init", "env", "nohup", "watchfiles"}
+)
 DIR_OPTIONS = frozenset({"--app-dir", "--chdir", "--workdir"})
 
 
@@ -32,27 +37,30 @@ class Launch(NamedTuple):
     command: str
 
 
-def read_launches(path: str, text: str, has_folder: Callable[[str], bool]) -> Iterator[Launch]:
-    """Every start command in one file, with the folder that comes first on `sys.path`."""
+def read_launches(path: str, text: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
+    """Every start command in one file, with the folder that comes first on `sys.path`.
+
+    `exists(name)`: whether the project has a folder or a Python file of that relative name.
+    """
     name = path.rsplit("/", 1)[-1]
     here = posixpath.dirname(path)
     if name.lower().startswith("dockerfile") or name.endswith(".dockerfile"):
-        yield from _from_dockerfile(path, text, here, has_folder)
-    elif name == "Procfile":
-        for number, line in enumerate(text.splitlines(), 1):
-            _, colon, command = line.partition(":")
-            if colon:
-                yield from _launch(command, here, f"{path}:{number}")
-    elif re.fullmatch(r"(docker-)?compose.*\.ya?ml", name):
-        for number, line in enumerate(text.splitlines(), 1):
+        yield from _from_dockerfile(path, text, here, exists)
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        place = f"{path}:{number}"
+        if name == "Procfile":
+            yield from _launch(line.partition(":")[2], here, place)
+        elif re.fullmatch(r"(docker-)?compose.*\.ya?ml", name):
             match = re.match(r"\s+command:\s*(\S.*)$", line)
+            yield from _launch(_as_command(match[1]) if match else [], here, place)
+        elif name == "Makefile" or name.endswith(".sh"):
+            for command in re.split(r"&&|;|\|\|", line.strip().lstrip("@-+")):
+                yield from _from_shell(command, here, place, exists)
+        elif name == "alembic.ini":
+            match = re.match(r"prepend_sys_path\s*=\s*(\S+)", line)
             if match:
-                yield from _launch(_as_command(match[1]), here, f"{path}:{number}")
-    elif name == "alembic.ini":
-        match = re.search(r"^prepend_sys_path\s*=\s*(\S+)", text, re.MULTILINE)
-        if match:
-            number = text.count("\n", 0, match.start()) + 1
-            yield Launch(_join(here, match[1]), f"{path}:{number}", "alembic")
+                yield Launch(_join(here, match[1]), place, "alembic")
 
 
 def python_of_image(text: str) -> str | None:
@@ -61,7 +69,7 @@ def python_of_image(text: str) -> str | None:
     return found[-1] if found else None
 
 
-def _from_dockerfile(path: str, text: str, here: str, has_folder: Callable[[str], bool]) -> Iterator[Launch]:
+def _from_dockerfile(path: str, text: str, here: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
     workdir = "/"
     copies: list[tuple[str, str]] = []
     for number, line in _instructions(text):
@@ -72,7 +80,7 @@ def _from_dockerfile(path: str, text: str, here: str, has_folder: Callable[[str]
         elif word == "WORKDIR":
             workdir = posixpath.normpath(posixpath.join(workdir, rest))
         elif word in ("COPY", "ADD"):
-            copies.extend(_copies(rest, workdir, here, has_folder))
+            copies.extend(_copies(rest, workdir, here, exists))
         elif word == "ENV":
             for value in re.findall(r"PYTHONPATH[= ]\"?([^\s\"]+)", rest):
                 for entry in value.split(":"):
@@ -85,9 +93,24 @@ def _from_dockerfile(path: str, text: str, here: str, has_folder: Callable[[str]
                 yield from _launch(_as_command(rest), folder, f"{path}:{number}")
 
 
+def _from_shell(command: str, here: str, place: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
+    """A line of a script, which may be run from the top or from its own folder: from where its target exists."""
+    words = _as_command(command)
+    script = next((word for word in words[1:] if word.endswith(".py")), None)
+    module = next((word.partition(":")[0] for word in words[1:] if re.fullmatch(r"[\w.]+:\w+", word)), None)
+    if script is None and module is None:
+        return
+    wanted = script or str(module).partition(".")[0]
+    for cwd in ("", here):
+        if exists(_join(cwd, wanted)) or (module and exists(_join(cwd, f"{wanted}.py"))):
+            yield from _launch(words, cwd, place)
+            return
+
+
 def _instructions(text: str) -> Iterator[tuple[int, str]]:
     """(line, instruction) with continued lines joined and comments dropped."""
-    start, parts = 0, []
+    start = 0
+    parts: list[str] = []
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip()
         if line.startswith("#") or (not line and not parts):
@@ -101,7 +124,7 @@ def _instructions(text: str) -> Iterator[tuple[int, str]]:
         yield start, " ".join(parts)
 
 
-def _copies(rest: str, workdir: str, here: str, has_folder: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+def _copies(rest: str, workdir: str, here: str, exists: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     """(folder in the image, folder in the project) for each source folder of one COPY."""
     if "--from" in rest:
         return
@@ -113,7 +136,7 @@ def _copies(rest: str, workdir: str, here: str, has_folder: Callable[[str], bool
         # The build context is the top of the project or the folder of the Dockerfile; look which has it.
         for context in ("", here):
             folder = _join(context, source)
-            if has_folder(folder):
+            if exists(folder):
                 yield target, folder
                 break
 
@@ -133,6 +156,8 @@ def _in_project(folder: str, copies: list[tuple[str, str]]) -> str | None:
 def _as_command(text: str) -> list[str]:
     """A command as words, from its JSON or its shell form."""
     if text.startswith("["):
+        import json
+
         try:
             return [str(word) for word in json.loads(text)]
         except ValueError:
@@ -161,7 +186,7 @@ def _launch(command: str | list[str], cwd: str, place: str) -> Iterator[Launch]:
         by_path = "-m" not in words[1:] and script.endswith(".py")
         yield Launch(posixpath.dirname(_join(cwd, script)) if by_path else cwd, place, said)
     elif program in CWD_SERVERS:
-        for option, value in zip(words, words[1:], strict=False):
+        for option, value in pairwise(words):
             if option in DIR_OPTIONS:
                 cwd = _join(cwd, value)
         yield Launch(cwd, place, said)

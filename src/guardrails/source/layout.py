@@ -1,8 +1,8 @@
 """Where a project's imports start: the folders that are on `sys.path` when it runs, and how we know.
 
-    entry      a start command or a script puts the folder first: it shadows stdlib and libraries
-    installed  the build puts what is in it into site-packages, after the stdlib
-    assumed    nothing says so, but `python -m`, pytest and most servers started here would
+entry      a start command or a script puts the folder first: it shadows stdlib and libraries
+installed  the build puts what is in it into site-packages, after the stdlib
+assumed    nothing says so, but `python -m`, pytest and most servers started here would
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import tomllib
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from guardrails.source.launch import python_of_image, read_launches
 
@@ -68,9 +68,7 @@ class _Reader:
         self.python = set(tree.python)
         near = [name for name in tree.others if name.count("/") <= DEEPEST_SERVICE]
         self.texts = {name: self._text(name) for name in near if not name.endswith(".md")}
-        self.metadata = {
-            name: text for name, text in self._metadata()
-        }
+        self.metadata = dict(self._metadata())
         self.projects = {name: _toml(text) for name, text in self.texts.items() if name.endswith("pyproject.toml")}
 
     def _text(self, name: str) -> str:
@@ -89,20 +87,29 @@ class _Reader:
     # Roots
 
     def roots(self, src: Sequence[str]) -> Iterator[Root]:
-        seen: set[tuple[str, str]] = set()
-        for root in self._all_roots(src):
-            if root.folder in self.folders and (root.folder, root.kind) not in seen:
-                seen.add((root.folder, root.kind))
-                yield root
-        if not seen:
+        # One answer a folder, the strongest: what starts there outranks what is built from there.
+        strength = {"entry": 0, "installed": 1, "assumed": 2}
+        found: dict[str, Root] = {}
+        for root in sorted(self._all_roots(src), key=lambda root: strength[root.kind]):
+            if root.folder in self.folders:
+                found.setdefault(root.folder, root)
+        yield from found.values()
+        if not found:
             yield Root("", "assumed", ".", "python -m … from here")
 
     def _all_roots(self, src: Sequence[str]) -> Iterator[Root]:
         for folder in src:
-            yield Root(posixpath.normpath(folder).removeprefix("."), "entry", "pyproject.toml", "[tool.guardrails] src")
+            yield Root(
+                posixpath.normpath(folder).removeprefix("."),
+                "entry",
+                "pyproject.toml",
+                "[tool.guardrails] src",
+            )
         for name, text in self.texts.items():
-            for launch in read_launches(name, text, self.folders.__contains__):
-                yield Root(launch.folder, "entry", launch.place, launch.command)
+            for launch in read_launches(name, text, (self.folders | self.python).__contains__):
+                # alembic.ini speaks of the folder that alembic is called from, which it does not know.
+                kind: Literal["entry", "assumed"] = "assumed" if launch.command == "alembic" else "entry"
+                yield Root(launch.folder, kind, launch.place, launch.command)
         for name in self.tree.python:
             if posixpath.basename(name) == "manage.py" and name.count("/") < DEEPEST_SERVICE:
                 yield Root(posixpath.dirname(name), "entry", name, f"python {name}")
@@ -111,7 +118,7 @@ class _Reader:
         for name in self.metadata:
             yield Root("", "installed", name, "an unpacked distribution")
 
-    def _installed(self, here: str, place: str, data: dict) -> Iterator[Root]:
+    def _installed(self, here: str, place: str, data: dict[str, Any]) -> Iterator[Root]:
         if not ({"project", "build-system"} & data.keys() or "poetry" in data.get("tool", {})):
             return
         named = [posixpath.normpath(posixpath.join(here, folder)) for folder in _package_folders(data)]
@@ -168,7 +175,10 @@ class _Reader:
             yield name, [str(line) for line in project.get("dependencies", [])]
             for extra in project.get("optional-dependencies", {}).values():
                 yield name, [str(line) for line in extra]
-            yield name, [key for key in data.get("tool", {}).get("poetry", {}).get("dependencies", {}) if key != "python"]
+            yield (
+                name,
+                [key for key in data.get("tool", {}).get("poetry", {}).get("dependencies", {}) if key != "python"],
+            )
         for name, text in self.texts.items():
             if re.fullmatch(r"requirements.*\.txt", posixpath.basename(name)):
                 yield name, (line for line in text.splitlines() if not line.startswith(("#", "-")))
@@ -176,11 +186,11 @@ class _Reader:
             yield name, re.findall(r"^Requires-Dist:\s*(.+)$", text, re.MULTILINE)
 
 
-def _package_folders(data: dict) -> list[str]:
+def _package_folders(data: dict[str, Any]) -> list[str]:
     """Folders from which the build back end takes packages, where it says so."""
     tool = data.get("tool", {})
     setuptools = tool.get("setuptools", {})
-    found = [str(folder) for folder in setuptools.get("package-dir", {}).values()]
+    found: list[Any] = [str(folder) for folder in setuptools.get("package-dir", {}).values()]
     packages = setuptools.get("packages")
     if isinstance(packages, dict):
         found += packages.get("find", {}).get("where", [])
@@ -192,7 +202,7 @@ def _package_folders(data: dict) -> list[str]:
     return [folder for folder in found if isinstance(folder, str)]
 
 
-def _toml(text: str) -> dict:
+def _toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError:

@@ -28,9 +28,9 @@ class Decorator(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """A module (index 0), class or function. `parent` is the index of the scope around it."""
+    """A module (number 0), class or function. `parent` is the number of the scope around it."""
 
-    index: int
+    number: int
     kind: str
     name: str
     line: int
@@ -146,7 +146,9 @@ class Module:
 
     @cached_property
     def requests(self) -> list[Request]:
-        return [Request(line, receiver, verb, tuple(args)) for line, receiver, verb, args in self.facts.get("requests", ())]
+        return [
+            Request(line, receiver, verb, tuple(args)) for line, receiver, verb, args in self.facts.get("requests", ())
+        ]
 
     @property
     def local_urls(self) -> list[str]:
@@ -204,7 +206,7 @@ class Project(NamedTuple):
     layout: Layout
     target: Target
     modules: dict[str, Module]
-    # (path, reason)
+    # Pairs of a path and the reason.
     not_analysed: tuple[tuple[str, str], ...]
     # Paths of files beside Python, such as Markdown pages.
     others: tuple[str, ...]

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from guardrails.source.model import Bind, Import, Module, Scope
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from guardrails.source.model import Expr, Project
 
 # A chain of re-exports or factories longer than this is a loop.
@@ -38,7 +40,8 @@ class Names:
         self.modules = project.modules
         declared = {root.folder for root in project.layout.roots}
         # The folder above the outermost package is a root too, whoever put it on sys.path.
-        self.roots = sorted(declared | {self._top(path) for path in project.modules} | {""}, key=lambda r: (-r.count("/"), r == "", r))
+        roots = declared | {self._top(path) for path in project.modules} | {""}
+        self._roots_of = _roots_by_first_name(project.modules, roots)
         self._found: dict[tuple[str, str], Module | None] = {}
 
     def _top(self, path: str) -> str:
@@ -54,8 +57,9 @@ class Names:
         # Which roots are near depends on the folder alone.
         key = (dotted, posixpath.dirname(seen_from))
         if key not in self._found:
-            near = [root for root in self.roots if root == "" or seen_from.startswith(root + "/")]
-            far = [root for root in self.roots if root not in near]
+            candidates = self._roots_of.get(dotted.partition(".")[0], ())
+            near = [root for root in candidates if root == "" or seen_from.startswith(root + "/")]
+            far = [root for root in candidates if root not in near]
             self._found[key] = next(
                 (module for root in (*near, *far) if (module := self._at(root, dotted)) is not None), None
             )
@@ -94,7 +98,9 @@ class Names:
         if head in ("self", "cls") and rest:
             return self._member_of_class(module, scope, rest, depth)
         item = self._lookup(module, head, scope, line)
-        meaning = self._meaning(module, item, depth) if item is not None else self._elsewhere(module, head, scope, depth)
+        meaning = (
+            self._meaning(module, item, depth) if item is not None else self._elsewhere(module, head, scope, depth)
+        )
         if isinstance(item, Import) and item.name is None and item.alias is None and rest:
             # `import a.b.c` binds `a`; the rest of the dotted name walks down from there.
             return self._dotted_module(module, dotted, depth)
@@ -113,7 +119,7 @@ class Names:
     def _elsewhere(self, module: Module, head: str, scope: int, depth: int) -> Meaning:
         """A parameter's annotated type, or a name that came with a star import."""
         for index in module.enclosing(scope):
-            for name, annotation in module.scopes[index].params:
+            for name, _annotation in module.scopes[index].params:
                 if name == head:
                     return None
         for star in module.stars:
@@ -143,10 +149,10 @@ class Names:
             deeper = self.module(f"{start}.{item.name}", module.path)
             return Place(deeper, deeper) if deeper is not None else f"{start}.{item.name}"
         if source is not module:
-            found = self.find(source, item.name, 0, None, depth + 1)
-            if found is not None:
-                return found
-        return self._submodule(posixpath.dirname(source.path), item.name) if source.path.endswith("__init__.py") else None
+            meaning = self.find(source, item.name, 0, None, depth + 1)
+            if meaning is not None:
+                return meaning
+        return self._submodule(source.package, item.name) if source.path.endswith("__init__.py") else None
 
     def _submodule(self, folder: str, name: str) -> Meaning:
         stem = posixpath.join(folder, name)
@@ -197,14 +203,16 @@ class Names:
         if depth > DEEPEST:
             return None
         head, _, rest = name.partition(".")
-        items = module.names.get((klass.index, head))
+        items = module.names.get((klass.number, head))
         if items:
             return self._walk(self._meaning(module, items[-1], depth), rest, depth)
         for scope in module.scopes:
-            if scope.parent == klass.index and scope.is_function:
-                items = module.names.get((scope.index, f"self.{head}"))
+            if scope.parent == klass.number and scope.is_function:
+                items = module.names.get((scope.number, f"self.{head}"))
                 if items:
-                    return self._walk(Place(module, items[-1]), rest, depth) if not isinstance(items[-1], Import) else None
+                    return (
+                        self._walk(Place(module, items[-1]), rest, depth) if not isinstance(items[-1], Import) else None
+                    )
         for base in klass.bases:
             if isinstance(base, str):
                 meaning = self.find(module, base, klass.parent, klass.line, depth + 1)
@@ -244,7 +252,7 @@ class Names:
         if isinstance(meaning, Place) and isinstance(meaning.item, Scope) and meaning.item.is_function:
             place, made = meaning.module, meaning.item
             for value in made.returns:
-                kind = self.type_of(place, value, made.index, None, depth + 1)
+                kind = self.type_of(place, value, made.number, None, depth + 1)
                 if kind is not None:
                     return kind
             return None
@@ -260,3 +268,21 @@ class Names:
             bind = meaning.item
             return self.type_of(meaning.module, bind.value, bind.scope, bind.line, depth + 1)
         return None
+
+
+def _roots_by_first_name(paths: Iterable[str], roots: set[str]) -> dict[str, list[str]]:
+    """First name of a module -> the roots that offer it, the deepest first and the top of the project last."""
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        first = name.removesuffix(".py")
+        while True:
+            if folder in roots:
+                found.setdefault(first, set()).add(folder)
+            if not folder:
+                break
+            folder, _, first = folder.rpartition("/")
+    return {
+        name: sorted(offering, key=lambda root: (-root.count("/"), root == "", root))
+        for name, offering in found.items()
+    }

@@ -4,33 +4,28 @@
                  └─ miss ──► workers, one a core ──────► facts ─► cache
                                └─ grammar too new ─► one worker of a newer Python
 
-A worker is a child that runs extract.py alone. When one dies or hangs, the file in flight is known,
-because answers come in order: it is reported as not analysed, and a new worker goes on behind it.
+Why children, and why JSON: docs/decisions/0003-parse-in-workers.md
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from guardrails.source import extract, target as pythons
+from guardrails.source import extract, workers
+from guardrails.source import target as pythons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from guardrails.source.target import Target
 
     Facts = dict[str, Any]
 
-BATCH = 32
-# A worker that says nothing for so long is stuck; the largest admitted file parses in about a second.
-BATCH_LIMIT = 60.0
 CACHE_FOLDER = ".guardrails/cache"
 
 
@@ -50,9 +45,11 @@ class Parser:
         self.jobs = jobs or os.cpu_count() or 1
         self.progress = progress
         # A file that the running grammar accepts is accepted by every newer one too.
-        running_is_newer = pythons.RUNNING > target.version and target.pinned
+        running_is_newer = target.pinned and target.version < pythons.RUNNING
         self.feature = max(target.version, pythons.OLDEST_FEATURE) if running_is_newer else None
-        self.cache = Cache(base / CACHE_FOLDER, f"{extract.SCHEMA}-{sys.version_info[:2]}-{target.version}-{target.pinned}")
+        self.cache = Cache(
+            base / CACHE_FOLDER, f"{extract.SCHEMA}-{sys.version_info[:2]}-{target.version}-{target.pinned}"
+        )
         self.notes: list[str] = []
 
     def parse(self, names: Sequence[str]) -> dict[str, Facts]:
@@ -65,6 +62,8 @@ class Parser:
             key, problem = _digest_of(f"{self.base}/{name}")
             if problem is not None:
                 facts[name] = {"error": problem}
+            elif not key:
+                facts[name] = extract.empty()
             elif key in known:
                 raws[name] = known[key]
                 facts[name] = orjson.loads(known[key])
@@ -119,105 +118,10 @@ class Parser:
         return f"does not parse under Python {self.target.label} ({reason})"
 
     def _extract(self, executable: str, feature: tuple[int, int] | None, names: list[str]) -> dict[str, bytes]:
-        jobs = max(1, min(self.jobs, len(names) // BATCH + 1))
-        pending = [names[start : start + BATCH] for start in range(0, len(names), BATCH)][::-1]
-        results: dict[str, bytes] = {}
-        failures: list[BaseException] = []
-
-        def drive() -> None:
-            worker = Worker(executable, feature)
-            try:
-                while pending:
-                    try:
-                        batch = pending.pop()
-                    except IndexError:  # another thread took the last one
-                        return
-                    for name, raw in worker.answers(self.base, batch):
-                        results[name] = raw
-            except BaseException as exc:  # noqa: BLE001 - handed to the caller's thread below
-                failures.append(exc)
-            finally:
-                worker.end()
-
-        threads = [threading.Thread(target=drive, daemon=True) for _ in range(jobs)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.1)
-                if self.progress is not None:
-                    self.progress(len(results), len(names))
-        if failures:
-            raise failures[0]
-        for name, raw in results.items():
-            if b'"syntax":true' in raw:
-                results[name] = _with_hint(self.base, name, raw)
-        return results
-
-
-class Worker:
-    """One child process that turns paths into facts, started at first use and again after a crash."""
-
-    def __init__(self, executable: str, feature: tuple[int, int] | None) -> None:
-        self.executable = executable
-        self.feature = feature
-        self.process: Any = None
-
-    def answers(self, base: Path, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """(name, facts as JSON) for each name, in order."""
-        rest = list(names)
-        while rest:
-            done = 0
-            for name, raw in self._ask(base, rest):
-                yield name, raw
-                done += 1
-            if done < len(rest):
-                ended = self.end()
-                reason = f"the parser did not survive it (exit status {ended})"
-                yield rest[done], orjson.dumps({"error": reason})
-                done += 1
-            rest = rest[done:]
-
-    def _ask(self, base: Path, names: list[str]) -> Iterator[tuple[str, bytes]]:
-        if self.process is None:
-            self._start()
-        stuck = threading.Timer(BATCH_LIMIT, self.process.kill)
-        stuck.start()
-        try:
-            request = {"paths": [str(base / name) for name in names], "feature": self.feature}
-            self.process.stdin.write(json.dumps(request).encode() + b"\n")
-            self.process.stdin.flush()
-            for name in names:
-                raw = self.process.stdout.readline()
-                if not raw.endswith(b"\n"):
-                    return
-                yield name, raw[:-1]
-        except BrokenPipeError:
-            return
-        finally:
-            stuck.cancel()
-
-    def _start(self) -> None:
-        import subprocess
-
-        self.process = subprocess.Popen(
-            [self.executable, "-I", "-S", extract.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-
-    def end(self) -> int:
-        """Close the child and return its exit status."""
-        process, self.process = self.process, None
-        if process is None:
-            return 0
-        try:
-            process.stdin.close()
-        except BrokenPipeError:
-            pass
-        process.stdout.close()
-        return int(process.wait())
+        results = workers.run(executable, feature, self.base, names, jobs=self.jobs, progress=self.progress)
+        return {
+            name: _with_hint(self.base, name, raw) if b'"syntax":true' in raw else raw for name, raw in results.items()
+        }
 
 
 class Cache:
@@ -269,7 +173,7 @@ def _digest_of(path: str) -> tuple[str, str | None]:
             data = file.read(extract.MAX_BYTES + 1)
     except OSError as exc:
         return "", f"cannot be read: {exc.strerror}"
-    return extract.digest(data), None
+    return extract.digest(data) if data else "", None
 
 
 def _hint(base: Path, name: str, facts: Facts) -> tuple[int, int] | None:

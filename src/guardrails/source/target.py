@@ -21,14 +21,14 @@ OLDEST_FEATURE = (3, 8)
 
 # What the parser of an older Python says about newer grammar: (pattern over the line, first version).
 _NEWER_SYNTAX = (
-    (re.compile(r"\bt[rR]?['\"]"), (3, 14)),
-    (re.compile(r"^\s*except\*?\s+\w[\w.]*\s*,\s*\w[\w., ]*:"), (3, 14)),
-    (re.compile(r"^\s*(?:async\s+def|def|class)\s+\w+\[[^\]]*=[^\]]*\]"), (3, 13)),
-    (re.compile(r"^\s*type\s+\w+(\[.*\])?\s*="), (3, 12)),
-    (re.compile(r"^\s*(?:async\s+def|def|class)\s+\w+\["), (3, 12)),
-    (re.compile(r"\b[fF][rR]?['\"]"), (3, 12)),
-    (re.compile(r"^\s*except\*"), (3, 11)),
-    (re.compile(r"^\s*match\s+.+:\s*$"), (3, 10)),
+    (r"\bt[rR]?['\"]", (3, 14)),
+    (r"^\s*except\*?\s+\w[\w.]*\s*,\s*\w[\w., ]*:", (3, 14)),
+    (r"^\s*(?:async\s+def|def|class)\s+\w+\[[^\]]*=[^\]]*\]", (3, 13)),
+    (r"^\s*type\s+\w+(\[.*\])?\s*=", (3, 12)),
+    (r"^\s*(?:async\s+def|def|class)\s+\w+\[", (3, 12)),
+    (r"\b[fF][rR]?['\"]", (3, 12)),
+    (r"^\s*except\*", (3, 11)),
+    (r"^\s*match\s+.+:\s*$", (3, 10)),
 )
 
 
@@ -103,7 +103,10 @@ def _candidates(name: str) -> Iterator[str]:
             yield str(path)
     home = Path.home()
     version = name.removeprefix("python")
-    for pattern in (f".pyenv/versions/{version}.*/bin/python", f".local/share/uv/python/cpython-{version}.*/bin/python{version}"):
+    for pattern in (
+        f".pyenv/versions/{version}.*/bin/python",
+        f".local/share/uv/python/cpython-{version}.*/bin/python{version}",
+    ):
         yield from (str(path) for path in sorted(home.glob(pattern)))
 
 
@@ -115,6 +118,6 @@ def needs_newer(line: str, message: str) -> tuple[int, int] | None:
     if "multiple exception types must be parenthesized" in message:
         return (3, 14)
     for pattern, version in _NEWER_SYNTAX:
-        if pattern.search(line) and version > RUNNING:
+        if re.search(pattern, line) and version > RUNNING:
             return version
     return None

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 # What FastAPI and Flask serve unasked.
 IMPLICIT = ("/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/static/{path:path}")
-TEST_CLIENTS = re.compile(r"(fastapi|starlette)\.testclient\.TestClient|flask\.testing\.FlaskClient")
-HTTP_CLIENTS = re.compile(r"httpx2?(\.\w+)?\.(Client|AsyncClient)|requests(\.\w+)?\.Session")
-LOCAL_URL = re.compile(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d+))?(/[^\s\"'`)>\]|,;?#\\]*)?")
+TEST_CLIENTS = r"(fastapi|starlette)\.testclient\.TestClient|flask\.testing\.FlaskClient"
+HTTP_CLIENTS = r"httpx2?(\.\w+)?\.(Client|AsyncClient)|requests(\.\w+)?\.Session"
+LOCAL_URL = r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::(\d+))?(/[^\s\"'`)>\]|,;?#\\]*)?"
 # A test that asks for what is not there does so on purpose.
-ON_PURPOSE = re.compile(r"404|not_?found|unknown|missing|invalid|non_?exist|no_such|wrong|bad_|removed|disabled|absent")
-CURL_METHOD = re.compile(r"(?:-X|--request)[ =]?([A-Z]+)")
+ON_PURPOSE = r"404|not_?found|unknown|missing|invalid|non_?exist|no_such|wrong|bad_|removed|disabled|absent"
+CURL_METHOD = r"(?:-X|--request)[ =]?([A-Z]+)"
 
 
 class Asked(NamedTuple):
@@ -113,16 +113,18 @@ def _asks_itself(names: Names, module: Module, request: Request, ports: set[str]
         return False
     starts = [scope.line for scope in module.scopes]
     index = bisect.bisect_right(starts, request.line) - 1
-    if any(ON_PURPOSE.search(module.scopes[i].name) for i in module.enclosing(index)):
+    if any(re.search(ON_PURPOSE, module.scopes[i].name) for i in module.enclosing(index)):
         return False
-    kind = names.type_of(module, request.receiver, index, request.line) or _fixture(names, module, index, request.receiver)
+    kind = names.type_of(module, request.receiver, index, request.line) or _fixture(
+        names, module, index, request.receiver
+    )
     if not isinstance(kind, str):
         return False
-    if TEST_CLIENTS.fullmatch(kind):
+    if re.fullmatch(TEST_CLIENTS, kind):
         return True
     # The project's own client: an HTTP client in a module that names this service's address.
-    return HTTP_CLIENTS.fullmatch(kind) is not None and any(
-        match[1] in ports for url in module.local_urls if (match := LOCAL_URL.match(url))
+    return re.fullmatch(HTTP_CLIENTS, kind) is not None and any(
+        match[1] in ports for url in module.local_urls if (match := re.match(LOCAL_URL, url))
     )
 
 
@@ -137,7 +139,7 @@ def _fixture(names: Names, module: Module, index: int, receiver: str) -> Meaning
             found = place.names.get((0, receiver)) if place else None
             if place and found and isinstance(found[-1], Scope):
                 for value in found[-1].returns:
-                    kind = names.type_of(place, value, found[-1].index, None)
+                    kind = names.type_of(place, value, found[-1].number, None)
                     if kind is not None:
                         return kind
         if not folder:
@@ -147,11 +149,17 @@ def _fixture(names: Names, module: Module, index: int, receiver: str) -> Meaning
 
 def own_ports(project: Project) -> set[str]:
     """The ports on which this project is started; 8000 where nothing says so, as uvicorn does."""
-    found = {m[1] or m[2] for root in project.layout.roots for m in re.finditer(r"--port[ =](\d+)|:(\d{4,5})\b", root.command)}
+    found = {
+        m[1] or m[2]
+        for root in project.layout.roots
+        for m in re.finditer(r"--port[ =](\d+)|:(\d{4,5})\b", root.command)
+    }
     return found or {"8000"}
 
 
-def _from_pages(project: Project, served: list[tuple[str, tuple[Segment, ...]]]) -> Iterator[tuple[str, int, str, str, Role]]:
+def _from_pages(
+    project: Project, served: list[tuple[str, tuple[Segment, ...]]]
+) -> Iterator[tuple[str, int, str, str, Role]]:
     """`curl http://localhost:8000/…` in the pages at the top of the project and under docs/."""
     ports = own_ports(project)
     for name in project.others:
@@ -161,10 +169,10 @@ def _from_pages(project: Project, served: list[tuple[str, tuple[Segment, ...]]])
         for number, line in enumerate(text.splitlines(), 1):
             if "curl" not in line:
                 continue
-            for match in LOCAL_URL.finditer(line):
+            for match in re.finditer(LOCAL_URL, line):
                 if match[1] not in ports or not match[2]:
                     continue
-                method = CURL_METHOD.search(line)
+                method = re.search(CURL_METHOD, line)
                 asked = re.sub(r"[<{$][^/]*", "{}", match[2])
                 default = "POST" if re.search(r"\s(-d|--data\S*|--json|-F)\b", line) else "GET"
                 if not method and default == "GET" and line.rstrip().endswith("\\"):

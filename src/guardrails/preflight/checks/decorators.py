@@ -77,7 +77,7 @@ RULES = (TASK, ROUTE, HOOK, EXAMPLE)
 _BY_KIND = {"task": TASK, "route": ROUTE, "hook": HOOK}
 
 # In a docstring nothing can be resolved, so only forms count that hardly mean anything else.
-_EXAMPLE_REGISTRATION = re.compile(
+_EXAMPLE_REGISTRATION = (
     r"@(?:(?:\w+\.)*(?:app|celery|celery_app|broker)\.task|shared_task|dramatiq\.actor"
     r"|(?:\w+\.)*(?:app|api|router|bp|blueprint)\.(?:route|get|post|put|patch|delete|websocket))\b"
 )
@@ -136,7 +136,7 @@ def _in_example(names: Names, module: Module, text: Text) -> Iterator[Finding]:
 
 
 def _wrong_order(names: Names, module: Module, text: Text, stack: list[tuple[int, str]]) -> Iterator[Finding]:
-    registering = next((i for i, (_, line) in enumerate(stack) if _EXAMPLE_REGISTRATION.match(line)), 0)
+    registering = next((i for i, (_, line) in enumerate(stack) if re.match(_EXAMPLE_REGISTRATION, line)), 0)
     for offset, line in stack[:registering]:
         match = re.match(r"@([\w.]+)(\()?", line)
         if match is None or not _is_wrapper(names, module, text, match[1], called=match[2] is not None):

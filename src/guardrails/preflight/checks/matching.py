@@ -13,8 +13,8 @@ from typing import NamedTuple
 # A part of a path whose value is not known here, such as a prefix from the settings, between two of these.
 SYMBOL = "\x00"
 
-_PARAMETER = re.compile(r"\{(\w+)(?::(\w+))?\}")
-_FLASK_PARAMETER = re.compile(r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>")
+_PARAMETER = r"\{(\w+)(?::(\w+))?\}"
+_FLASK_PARAMETER = r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>"
 # What a converter's language contains, as converters: a plain parameter takes all but paths.
 _CONTAINS = {
     "str": {"str", "int", "float", "uuid", "mixed"},
@@ -23,10 +23,10 @@ _CONTAINS = {
     "uuid": {"uuid"},
 }
 _STATIC = {
-    "str": re.compile(r"[^/]+"),
-    "int": re.compile(r"[0-9]+"),
-    "float": re.compile(r"[0-9]+(\.[0-9]+)?"),
-    "uuid": re.compile(r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"),
+    "str": r"[^/]+",
+    "int": r"[0-9]+",
+    "float": r"[0-9]+(\.[0-9]+)?",
+    "uuid": r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}",
 }
 
 
@@ -44,21 +44,30 @@ def parse(path: str) -> tuple[Segment, ...]:
 
 def from_flask(path: str) -> str:
     """`/x/<int:id>` as `/x/{id:int}`."""
-    return _FLASK_PARAMETER.sub(lambda m: f"{{{m[2]}:{_FLASK_CONVERTERS.get(m[1] or 'string', m[1])}}}", path)
+    return re.sub(_FLASK_PARAMETER, lambda m: f"{{{m[2]}:{_FLASK_CONVERTERS.get(m[1] or 'string', m[1])}}}", path)
 
 
-_FLASK_CONVERTERS = {"string": "str", "default": "str", "int": "int", "float": "float", "uuid": "uuid", "path": "path"}
+_FLASK_CONVERTERS = {
+    "string": "str",
+    "default": "str",
+    "int": "int",
+    "float": "float",
+    "uuid": "uuid",
+    "path": "path",
+}
 
 
 def _segment(text: str) -> Segment:
-    match = _PARAMETER.fullmatch(text)
+    match = re.fullmatch(_PARAMETER, text)
     if match:
         kind = match[2] or "str"
-        return Segment(kind if kind in (*_CONTAINS, "path") else "unknown", "" if kind in (*_CONTAINS, "path") else text)
+        return Segment(
+            kind if kind in (*_CONTAINS, "path") else "unknown", "" if kind in (*_CONTAINS, "path") else text
+        )
     if SYMBOL in text:
         return Segment("unknown", text)
     if "{" in text:
-        return Segment("mixed", _PARAMETER.sub(lambda m: f"{{{m[2] or 'str'}}}", text))
+        return Segment("mixed", re.sub(_PARAMETER, lambda m: f"{{{m[2] or 'str'}}}", text))
     return Segment("static", text)
 
 
@@ -79,7 +88,7 @@ def _covers_segment(first: Segment, later: Segment) -> bool:
     if first.kind not in _CONTAINS:
         return False
     if later.kind == "static":
-        return _STATIC[first.kind].fullmatch(later.text) is not None
+        return re.fullmatch(_STATIC[first.kind], later.text) is not None
     return later.kind in _CONTAINS[first.kind]
 
 
@@ -94,7 +103,11 @@ def could_match(pattern: tuple[Segment, ...], path: str) -> bool:
         known = "{}" not in asked[index] and segment.kind == "static"
         if known and segment.text != asked[index]:
             return False
-        if segment.kind in _STATIC and "{}" not in asked[index] and not _STATIC[segment.kind].fullmatch(asked[index]):
+        if (
+            segment.kind in _STATIC
+            and "{}" not in asked[index]
+            and not re.fullmatch(_STATIC[segment.kind], asked[index])
+        ):
             return False
         if segment.kind == "static" and "{}" in asked[index]:
             shape = ".*".join(re.escape(part) for part in asked[index].split("{}"))

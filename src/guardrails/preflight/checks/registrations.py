@@ -8,6 +8,7 @@ Whatever stands *above* it therefore wraps something that the framework never ca
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from guardrails.source.model import Scope
@@ -28,8 +29,9 @@ class Registration(NamedTuple):
     lost: str
 
 
-_TABLE: tuple[tuple[re.Pattern[str], Registration], ...] = tuple(
-    (re.compile(pattern), Registration(kind, framework, lost))  # type: ignore[arg-type]
+# Patterns stay text until a decorator is met: compiling them all is a tenth of the start of the command.
+_TABLE: tuple[tuple[str, Registration], ...] = tuple(
+    (pattern, Registration(kind, framework, lost))  # type: ignore[arg-type]
     for pattern, kind, framework, lost in (
         (r"celery(\.app(\.base)?)?\.Celery\.task", "task", "Celery", ".delay and .apply_async"),
         (r"celery(\.app)?\.shared_task", "task", "Celery", ".delay and .apply_async"),
@@ -77,14 +79,19 @@ def registration(names: Names, module: Module, function: Scope, decorator: Decor
     name = full_name(names, module, function.parent, dotted, decorator.line)
     if name is None:
         return None
-    return next((entry for pattern, entry in _TABLE if pattern.fullmatch(name)), None)
+    return _entry(name)
+
+
+@cache
+def _entry(name: str) -> Registration | None:
+    return next((entry for pattern, entry in _TABLE if re.fullmatch(pattern, name)), None)
 
 
 # What a decorator makes of its function
 
 Effect = Literal["wraps", "keeps", "unknown"]
 
-_WRAPS = re.compile(
+_WRAPS = (
     r"functools\.(lru_cache|cache|singledispatch)|contextlib\.(async)?contextmanager|tenacity\.retry|stamina\.retry"
     r"|backoff\.on_(exception|predicate)|retrying\.retry|circuitbreaker\.circuit|pybreaker\.CircuitBreaker"
     r"|aiobreaker\.CircuitBreaker|asgiref\.sync\.(sync_to_async|async_to_sync)|django\.db\.transaction\.atomic"
@@ -95,10 +102,8 @@ _WRAPS = re.compile(
     r"|prometheus_client(\.\w+)?\.(Histogram|Summary)\.time|prometheus_client(\.\w+)?\.Gauge\.track_inprogress"
     r"|prometheus_client(\.\w+)?\.Counter\.count_exceptions|opentelemetry(\.\w+)*\.start_as_current_span|timeout_decorator\.timeout"
 )  # fmt: skip
-_KEEPS = re.compile(
-    r"(typing|typing_extensions)\.(override|final|no_type_check|overload|runtime_checkable)|atexit\.register|pytest(\.\w+)+"
-)
-_MARKS = re.compile(r"(typing_extensions|warnings)\.deprecated")
+_KEEPS = r"(typing|typing_extensions)\.(override|final|no_type_check|overload|runtime_checkable)|atexit\.register|pytest(\.\w+)+"
+_MARKS = r"(typing_extensions|warnings)\.deprecated"
 _BUILTINS_THAT_KEEP = frozenset({"staticmethod", "classmethod", "property"})
 
 
@@ -124,14 +129,15 @@ def effect_of(names: Names, module: Module, function: Scope, decorator: Decorato
     return _foreign(name, dotted)
 
 
+@cache
 def _foreign(name: str | None, dotted: str) -> Wrapping:
     if name is None:
         return Wrapping("keeps" if dotted in _BUILTINS_THAT_KEEP else "unknown")
-    if _MARKS.fullmatch(name):
+    if re.fullmatch(_MARKS, name):
         return Wrapping("wraps", only_marks=True)
-    if _WRAPS.fullmatch(name):
+    if re.fullmatch(_WRAPS, name):
         return Wrapping("wraps")
-    if _KEEPS.fullmatch(name) or any(pattern.fullmatch(name) for pattern, _ in _TABLE):
+    if re.fullmatch(_KEEPS, name) or _entry(name) is not None:
         return Wrapping("keeps")
     return Wrapping("unknown")
 
@@ -145,7 +151,7 @@ class _Reader:
 
     def effect(self, module: Module, item: Scope, *, called: bool) -> Effect:
         """`called`: it was used as `@name(...)`, so what it returns is the decorator."""
-        key = (module.path, item.index, called)
+        key = (module.path, item.number, called)
         if key in self.seen:
             return "unknown"
         self.seen.add(key)
@@ -163,7 +169,7 @@ class _Reader:
         bases = self.names.ancestry(Place(module, item))
         if any(base.endswith("ContextDecorator") for base in bases):
             return "wraps"
-        call = module.names.get((item.index, "__call__"))
+        call = module.names.get((item.number, "__call__"))
         if not call or not isinstance(call[-1], Scope):
             return "unknown"
         return self.effect(module, call[-1], called=False) if called else "wraps"
@@ -179,7 +185,8 @@ class _Reader:
         """The effect if this is what the decorator returns. None: the value belongs to its other way of use."""
         if isinstance(value, str):
             return self._of_name(module, item, value, first, called=called)
-        assert isinstance(value, list)
+        if not isinstance(value, list):
+            return "unknown"
         if value[0] == "|":
             effects = {self._of_value(module, item, part, first, called=called) for part in value[1]}
             return "wraps" if "wraps" in effects else "keeps" if "keeps" in effects else None
@@ -190,7 +197,7 @@ class _Reader:
     def _of_name(self, module: Module, item: Scope, name: str, first: str, *, called: bool) -> Effect | None:
         if name == first:
             return None if called else "keeps"
-        inner = module.names.get((item.index, name), [None])[-1]
+        inner = module.names.get((item.number, name), [None])[-1]
         if isinstance(inner, Scope):
             if called:
                 return self.effect(module, inner, called=False)
@@ -222,7 +229,11 @@ class _Reader:
         return "unknown"
 
     def _applied(self, module: Module, item: Scope, dotted: str, *, called: bool) -> Effect:
-        meaning = self.names.find(module, dotted, item.index)
+        meaning = self.names.find(module, dotted, item.number)
         if isinstance(meaning, Place):
-            return self.effect(meaning.module, meaning.item, called=called) if isinstance(meaning.item, Scope) else "unknown"
+            return (
+                self.effect(meaning.module, meaning.item, called=called)
+                if isinstance(meaning.item, Scope)
+                else "unknown"
+            )
         return _foreign(meaning, dotted).effect

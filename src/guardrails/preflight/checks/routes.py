@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from guardrails.evidence import Severity
 from guardrails.preflight.checks import callers
 from guardrails.preflight.checks.matching import SYMBOL, covers, parse, shown
-from guardrails.preflight.checks.routing import Mount, Route, Table
+from guardrails.preflight.checks.routing import Mount, Route, RouterId, Table
 from guardrails.preflight.rules import Rule, weakened
 from guardrails.source.model import exclusive
 
@@ -134,11 +134,17 @@ def _conflict(first: Route, later: Route) -> Finding | None:
         message = f"`{later.handler}` is registered for {asked} twice, here and in {place}: was one meant to differ?"
         fix = "Delete one of the two decorators, or correct its path."
         return DUPLICATE.at(
-            later.module.path, later.line, message, severity=weakened(Severity.WARNING, later.module.role), fix=fix
+            later.module.path,
+            later.line,
+            message,
+            severity=weakened(Severity.WARNING, later.module.role),
+            fix=fix,
         )
     if first.pattern == later.pattern:
         message = f"`{later.handler}` never answers {asked}: `{first.handler}` in {place} is registered for it first"
-        return DUPLICATE.at(later.module.path, later.line, message, severity=weakened(DUPLICATE.severity, later.module.role))
+        return DUPLICATE.at(
+            later.module.path, later.line, message, severity=weakened(DUPLICATE.severity, later.module.role)
+        )
     if later.framework == "FastAPI" and covers(first.pattern, later.pattern):
         message = f"{asked} (`{later.handler}`) is never reached: {shown(first.path)} in {place} matches it first"
         fix = f"Move `{later.handler}` above `{first.handler}`."
@@ -155,7 +161,12 @@ def _mounts(table: Table) -> Iterator[Finding]:
         for first in earlier:
             if not exclusive(first.arm, mount.arm) and mount.arm.startswith(first.arm):
                 message = f"`{mount.child.name}` of {mount.child.path} is already included in line {first.line} by the same call"
-                yield TWICE.at(mount.module.path, mount.line, message, severity=weakened(TWICE.severity, mount.module.role))
+                yield TWICE.at(
+                    mount.module.path,
+                    mount.line,
+                    message,
+                    severity=weakened(TWICE.severity, mount.module.role),
+                )
                 break
         earlier.append(mount)
 
@@ -191,10 +202,12 @@ def _across_routers(table: Table) -> Iterator[Finding]:
                 f"{route.method} {shown(full)} (`{route.handler}`) is also served by `{first.handler}` "
                 f"({first.module.path}:{first.line}), whose router is included first"
             )
-            yield SHARED.at(route.module.path, route.line, message, severity=weakened(SHARED.severity, route.module.role))
+            yield SHARED.at(
+                route.module.path, route.line, message, severity=weakened(SHARED.severity, route.module.role)
+            )
 
 
-def _tops(table: Table) -> Iterable[object]:
+def _tops(table: Table) -> Iterable[RouterId]:
     children = {mount.child for mount in table.mounts}
     parents = {mount.parent for mount in table.mounts}
     return sorted(parents - children)

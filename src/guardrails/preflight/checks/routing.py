@@ -104,7 +104,17 @@ class Table:
             receiver, _, verb = str(called_name(decorator)).rpartition(".")
             _, _, arguments, keywords = decorator.expr
             path = arguments[0] if arguments else keywords.get("path", keywords.get("rule", "?"))
-            self._add(module, receiver, verb, path, keywords, function.parent, decorator.line, function.arm, function)
+            self._add(
+                module,
+                receiver,
+                verb,
+                path,
+                keywords,
+                function.parent,
+                decorator.line,
+                function.arm,
+                function,
+            )
 
     def _add(
         self, module: Module, receiver: str, verb: str, path: Expr, keywords: dict[str, Expr],
@@ -149,7 +159,9 @@ class Table:
             shown = handler if isinstance(handler, str) else "?"
             self._add(module, receiver, "api_route", path, keywords, call.scope, call.line, call.arm, shown)
 
-    def _mount(self, module: Module, call: Call, receiver: str, arguments: list[Expr], keywords: dict[str, Expr]) -> None:
+    def _mount(
+        self, module: Module, call: Call, receiver: str, arguments: list[Expr], keywords: dict[str, Expr]
+    ) -> None:
         parent = self.router(module, receiver, call.scope, call.line)
         child_name = arguments[0] if arguments else keywords.get("router", keywords.get("blueprint"))
         child = self.router(module, child_name, call.scope, call.line) if isinstance(child_name, str) else None
@@ -161,7 +173,17 @@ class Table:
         if prefix is None or "**" in keywords:
             self.open = True
         self.mounts.append(
-            Mount(parent, child, self._framework(module, child), prefix, module, call.line, call.scope, call.arm, repr(call.expr))
+            Mount(
+                parent,
+                child,
+                self._framework(module, child),
+                prefix,
+                module,
+                call.line,
+                call.scope,
+                call.arm,
+                repr(call.expr),
+            )
         )
 
     # Routers
@@ -257,7 +279,9 @@ class Table:
                 # Flask: the prefix given at registration replaces the blueprint's own.
                 child = self.prefixes.get(item.child)
                 if child is not None:
-                    yield from self.flattened(item.child, base + (item.prefix or child)[: -len(child) or None], depth + 1)
+                    yield from self.flattened(
+                        item.child, base + (item.prefix or child)[: -len(child) or None], depth + 1
+                    )
             else:
                 yield from self.flattened(item.child, base + (item.prefix or ""), depth + 1)
 

@@ -139,8 +139,10 @@ def _imports_below(project: Project, folder: str) -> Iterator[tuple[str, str]]:
                     continue
                 below = posixpath.join(folder, *parts[cut:])
                 above = "/".join(parts[: cut - 1])
-                if item.level == 0 and posixpath.dirname(folder).endswith(above) and (
-                    f"{below}.py" in project.python or f"{below}/__init__.py" in project.python
+                if (
+                    item.level == 0
+                    and posixpath.dirname(folder).endswith(above)
+                    and (f"{below}.py" in project.python or f"{below}/__init__.py" in project.python)
                 ):
                     yield f"{module.path}:{item.line}", item.module
 
@@ -231,6 +233,8 @@ def _clashes(project: Project, python: str | None) -> Iterator[Finding]:
         if home is not None and home != folder:
             found |= distributions.owners(home, only="guardrails")
     for name, owned in sorted(found.items()):
-        if len({item.digest for item in owned}) > 1:
-            who = " and ".join(f"{item.distribution} {item.version}" for item in owned)
+        by_distribution = {f"{item.distribution} {item.version}": item.digest for item in owned}
+        # Equal files are one namespace package that several distributions carry.
+        if len(set(by_distribution.values())) > 1:
+            who = " and ".join(by_distribution)
             yield CLASH.at(".", None, f"{who} both install `{name}`", verify=CLASH.verify.format(name=name))

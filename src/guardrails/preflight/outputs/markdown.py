@@ -57,7 +57,8 @@ def _lines(record: GateRecord) -> Iterator[str]:
     yield ""
     commit = "outside a repository" if evidence.commit is None else f"at {evidence.commit[:12]}"
     dirty = " with uncommitted changes" if evidence.dirty else ""
-    yield f"Evidence {evidence.rung.value} (static), exit status {evidence.exit_code}, {evidence.started}, {commit}{dirty}:"
+    status = f"exit status {evidence.exit_code}"
+    yield f"Evidence {evidence.rung.value} (static), {status}, {evidence.started}, {commit}{dirty}:"
     yield ""
     yield code(" ".join(evidence.argv) or "run_gate()")
     for note in record.notes:

@@ -1,0 +1,1 @@
+"""What the toolkit costs and withstands: ratio benchmarks in `bench`."""

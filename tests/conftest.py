@@ -1,0 +1,10 @@
+"""Hypothesis profiles: `HYPOTHESIS_PROFILE=long` is what `make test-long` sets."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# No deadline: how long an example takes says more about the machine than about the code.
+settings.register_profile("default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", settings.get_profile("default"), max_examples=3000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))

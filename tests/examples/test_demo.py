@@ -1,0 +1,81 @@
+"""`make demo`, run as a newcomer runs it, and what it prints, parsed."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from guardrails.preflight import catalogue
+
+ROOT = Path(__file__).parents[2]
+# Needs two distributions installed in one environment, which no source tree can show.
+NOT_IN_A_SAMPLE = {"GR-SHADOW-004"}
+RULES = [
+    rule.id for rule in catalogue() if rule.id not in NOT_IN_A_SAMPLE and not rule.id.startswith("GR-WAIVER")
+]
+pytestmark = pytest.mark.xdist_group("demo")
+
+
+@pytest.fixture(scope="module")
+def demo() -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
+    return subprocess.run(
+        [sys.executable, "examples/demo.py"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def part(demo: subprocess.CompletedProcess[str], number: int) -> str:
+    """The lines under one of the three headings."""
+    return re.split(r"^\d\. .*$", demo.stdout, flags=re.MULTILINE)[number]
+
+
+def test_the_demo_succeeds_and_says_so_with_its_exit_status(demo: subprocess.CompletedProcess[str]) -> None:
+    assert (demo.returncode, demo.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_gate_finds_each_rule_once_in_the_broken_backend(
+    demo: subprocess.CompletedProcess[str], rule: str
+) -> None:
+    found = re.findall(rf"^(?:error|warning) +{rule} +\S+$", part(demo, 1), re.MULTILINE)
+    assert len(found) == 1, part(demo, 1)
+
+
+def test_the_gate_stops_the_broken_backend_and_passes_the_sound_one(
+    demo: subprocess.CompletedProcess[str],
+) -> None:
+    verdicts = re.findall(r"^(\w+): (\d+) errors?, (\d+) warnings?, .* exit status (\d)$", demo.stdout, re.MULTILINE)
+    assert [(word, status) for word, _, _, status in verdicts] == [("FAILED", "1"), ("PASSED", "0")]
+    assert verdicts[1][1:3] == ("0", "0")
+
+
+def test_each_symptom_shows_in_the_broken_service_and_is_gone_in_the_sound_one(
+    demo: subprocess.CompletedProcess[str],
+) -> None:
+    rows = re.findall(r"^(GR-\w+-\d+) +(.{45}) (.{25}) (.+)$", part(demo, 3), re.MULTILINE)
+    assert {rule: (before.strip(), now.strip()) for rule, _, before, now in rows} == {
+        "GR-DECO-002": ("204 deleted by anybody", "401 refused"),
+        "GR-ROUTE-001": ("200 []", "404 not found"),
+        "GR-ROUTE-002": ("422 not reachable", "200 exported"),
+        "GR-ROUTE-003": ("404", "200"),
+        "GR-ROUTE-005": ("bare ids", "whole conversations"),
+        "GR-SHADOW-001": ("2025-02", "2025-06"),
+    }
+
+
+def test_the_reports_are_where_the_demo_says(demo: subprocess.CompletedProcess[str]) -> None:
+    assert "Written: build/demo/" in demo.stdout
+    for sample, verdict in (("agent_backend_before", "failed"), ("agent_backend", "passed")):
+        record = json.loads((ROOT / "build" / "demo" / f"{sample}.json").read_text("utf-8"))
+        assert record["verdict"] == verdict
+        assert (ROOT / "build" / "demo" / f"{sample}.md").read_text("utf-8").startswith("# Gate: ")

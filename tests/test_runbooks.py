@@ -1,0 +1,205 @@
+"""A runbook behind every rule, and nothing on a page that the rules or the command do not know."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from guardrails.cli import main
+from guardrails.config import ENV_PREFIX, Config, PreflightConfig, WaiverEntry
+from guardrails.evidence import Rung, Severity
+from guardrails.preflight import catalogue
+from guardrails.preflight.rules import FAMILIES, WAIVER_FAMILY
+from guardrails.shipped import shipped_names
+from tests.command_lines import command_lines, mistakes
+from tests.consoles import steps
+from tests.support import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LONGEST_PAGE = 70
+LONGEST_GUIDE = 200
+LONGEST_GLOSSARY = 50
+SECTIONS = (
+    "First 60 seconds",
+    "Meaning",
+    "Impact",
+    "Diagnosis",
+    "Mitigation",
+    "Verify",
+    "Undo",
+    "Escalate: when it is not this",
+)
+# Run as a test, or plainly the reader's own: nothing in between.
+KINDS = {"console", "sh"}
+# A reader at night runs these first and last; there they must be shown with what they print.
+SHOWN_IN = ("First 60 seconds", "Verify")
+
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+RULE = re.compile(r"\bGR-[A-Z]+-\d{3}\b")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+
+PAGES = sorted((ROOT / "runbooks").glob("*.md"))
+GUIDE = ROOT / "docs" / "guides" / "gate.md"
+GLOSSARY = ROOT / "docs" / "glossary.md"
+LINKED: dict[str, set[str]] = {}
+for _rule in catalogue():
+    LINKED.setdefault(_rule.runbook, set()).add(_rule.id)
+
+
+def problems(text: str, rules: set[str]) -> list[str]:
+    """What a page lacks or gets wrong, for the rules that link to it."""
+    return [*_shape(text), *_commands(text), *_rules(text, rules)]
+
+
+def _shape(text: str) -> Iterator[str]:
+    lines = text.splitlines()
+    if len(lines) > LONGEST_PAGE:
+        yield f"{len(lines)} lines, more than {LONGEST_PAGE}"
+    prose = FENCED.sub("", text)
+    if len(re.findall(r"^# \S.*$", prose, re.MULTILINE)) != 1 or not text.startswith("# "):
+        yield "no title, or more than one"
+    found = tuple(re.findall(r"^## (.+)$", prose, re.MULTILINE))
+    if found != SECTIONS:
+        yield f"sections are {', '.join(found)}"
+    for name, body in sections(text).items():
+        if not body.strip():
+            yield f"{name}: nothing stands there"
+        if name in SHOWN_IN and "```console\n$ " not in body:
+            yield f"{name}: no command with its output"
+    yield from (f"a block of {kind or 'no kind'}" for kind, _ in FENCED.findall(text) if kind not in KINDS)
+
+
+def sections(text: str) -> dict[str, str]:
+    parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def commands(text: str) -> str:
+    """The commands of a page, one a line, without what they print; those named in a sentence too."""
+    blocks = FENCED.findall(text)
+    typed = [step.command for kind, block in blocks if kind == "console" for step in steps(block)]
+    plain = [block for kind, block in blocks if kind == "sh"]
+    named = re.findall(r"`(guardrails [^`]+)`", FENCED.sub("", text))
+    return "\n".join([*typed, *plain, *named])
+
+
+def _commands(text: str) -> Iterator[str]:
+    if not list(command_lines(commands(text))):
+        yield "no guardrails command"
+    yield from mistakes(commands(text))
+
+
+def _rules(text: str, rules: set[str]) -> Iterator[str]:
+    head = text.split("\n## ", 1)[0]
+    listed = set(RULE.findall(head))
+    if listed != rules:
+        yield f"its head names {sorted(listed)}, but linked from {sorted(rules)}"
+    known = {rule.id for rule in catalogue()}
+    yield from (f"{rule} does not exist" for rule in sorted(set(RULE.findall(text)) - known))
+
+
+def dead_links(page: Path) -> list[str]:
+    return [link for link in LINK.findall(page.read_text("utf-8")) if not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("rule", catalogue(), ids=lambda rule: rule.id)
+def test_every_rule_has_a_runbook(rule: object) -> None:
+    assert f"{rule.runbook}.md" in {page.name for page in PAGES}  # type: ignore[attr-defined]
+
+
+def test_every_runbook_is_linked_by_a_rule() -> None:
+    assert [page.stem for page in PAGES] == sorted(LINKED)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_runbook_has_its_sections_its_rules_and_commands_that_exist(page: Path) -> None:
+    assert problems(page.read_text("utf-8"), LINKED.get(page.stem, set())) == []
+
+
+GOOD = """\
+# The gate warns
+
+For GR-WAIVER-002.
+
+## First 60 seconds
+```console
+$ guardrails explain GR-WAIVER-002
+...
+```
+""" + "".join(f"\n## {name}\nSo it is.\n" for name in SECTIONS[1:]).replace(
+    "## Verify\n", "## Verify\n```console\n$ echo yes\nyes\n```\n"
+)
+
+
+def test_a_sound_page_has_no_problem() -> None:
+    assert problems(GOOD, {"GR-WAIVER-002"}) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("# The gate warns\n", "", "no title, or more than one"),
+        ("\n## Undo\nSo it is.\n", "", "sections are First 60 seconds, Meaning,"),
+        ("## Impact\nSo it is.", "## Impact\n", "Impact: nothing stands there"),
+        ("```console\n$ echo yes\nyes\n```\n", "", "Verify: no command with its output"),
+        ("So it is.", "```bash\nls\n```", "a block of bash"),
+        ("So it is.", "so\n" * LONGEST_PAGE, "lines, more than 70"),
+        ("guardrails explain GR-WAIVER-002", "cat log", "no guardrails command"),
+        ("guardrails explain", "guardrails breaker list", "`guardrails breaker list GR-WAIVER-002`: No such command"),
+        ("So it is.", "Run `guardrails preflight --now`.", "`guardrails preflight --now`: No such option"),
+        ("For GR-WAIVER-002", "For GR-WAIVER-001", "its head names ['GR-WAIVER-001'], but linked from"),
+        ("So it is.", "See GR-WAIVER-999.", "GR-WAIVER-999 does not exist"),
+    ],
+)
+def test_a_page_that_lacks_something_is_found(old: str, new: str, problem: str) -> None:
+    found = problems(GOOD.replace(old, new, 1), {"GR-WAIVER-002"})
+    assert any(problem in said for said in found), found
+
+
+def test_what_a_command_prints_is_not_taken_for_a_command() -> None:
+    assert list(command_lines(commands("```console\n$ echo x\nverify guardrails old\n```\n"))) == []
+
+
+@pytest.mark.parametrize("page", [*PAGES, GUIDE, GLOSSARY], ids=lambda page: page.stem)
+def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
+    assert dead_links(page) == []
+
+
+def test_the_guide_names_every_setting_its_variable_and_every_option() -> None:
+    text = GUIDE.read_text("utf-8")
+    own = [f.name for f in fields(Config) if f.name not in ("preflight", "waiver", "waiver_lines")]
+    inner = [f.name for f in fields(PreflightConfig)]
+    keys = [*own, *(f"preflight.{name}" for name in inner), *(f.name for f in fields(WaiverEntry))]
+    variables = [f"{ENV_PREFIX}{name}".upper() for name in (*own, *(f"preflight__{name}" for name in inner))]
+    command = main.get_command(click.Context(main), "preflight")  # type: ignore[attr-defined]
+    options = [parameter.opts[0] for parameter in command.params if parameter.param_type_name == "option"]
+    wanted = [*keys, *variables, *options, *shipped_names("checks", ".toml")]
+    assert [word for word in wanted if not re.search(rf"`[^`\n]*{re.escape(word)}\b[^`\n]*`", text)] == []
+
+
+def test_the_guide_links_every_runbook() -> None:
+    text = GUIDE.read_text("utf-8")
+    assert [page.name for page in PAGES if f"runbooks/{page.name}" not in text] == []
+
+
+def test_the_glossary_knows_the_words_that_the_gate_prints() -> None:
+    text = GLOSSARY.read_text("utf-8")
+    words = [*Severity, *Rung, "passed", "failed", "unknown", *FAMILIES, WAIVER_FAMILY, *shipped_names("checks", ".toml")]
+    assert [word for word in words if not re.search(rf"\b{re.escape(word)}\b", text)] == []
+
+
+def test_the_glossary_is_sorted_and_says_each_word_once() -> None:
+    words = re.findall(r"^\| (?!word |---)([^|]+?) \|", GLOSSARY.read_text("utf-8"), re.MULTILINE)
+    assert words == sorted(set(words))
+
+
+@pytest.mark.parametrize(("page", "limit"), [(GUIDE, LONGEST_GUIDE), (GLOSSARY, LONGEST_GLOSSARY)], ids=["guide", "glossary"])
+def test_the_guide_and_the_glossary_stay_short(page: Path, limit: int) -> None:
+    assert len(page.read_text("utf-8").splitlines()) <= limit
