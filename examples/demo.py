@@ -16,7 +16,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 import httpx
@@ -169,8 +169,8 @@ def prompt(http: httpx.Client) -> str:
 
 
 def listed(http: httpx.Client) -> str:
-    first: Any = http.get("/conversations").json()[0]
-    return "whole conversations" if isinstance(first, dict) else "bare ids"
+    answer = http.get("/conversations").json()
+    return "whole conversations" if isinstance(answer, list) else "bare ids of version 1"
 
 
 SYMPTOMS = (

@@ -68,9 +68,12 @@ _NAMED = re.compile(
 )
 _OPENING = re.compile(r"[bBrRuUfF]{0,2}(\\*+)(\"\"\"|'''|[\"'])")
 _LIST = re.compile(rf"[\[(](\s{{0,20}}[bru]?[\"'][^\[\]()]{{0,{10 * _SHORT}}})[\])]")
-_BARE = re.compile(
-    r"(?:[^\s,;&\"'\\]|[,;&](?![\s\"']|\Z|[\w. -]{1,40}(?:=|%3[dD]|:))|[\"'](?![\s,;:.)\]}>&\\]|\Z)|\\(?![\"']))++"
-)
+# Unquoted, up to what follows in a list; where `=` ties closely, also up to the next `name=`.
+_NEXT = r"[\s\"']|\Z"
+_OTHERS = rf"[\"'](?![\s,;:.)\]}}>&\\]|\Z)|\\(?![\"'])"
+_LOOSE = re.compile(rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT})|{_OTHERS})++")
+_TIGHT = re.compile(rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT}|[A-Za-z][\w.-]{{1,40}}=)|{_OTHERS})++")
+_TOKEN = re.compile(r"[^\s\"'\\]++")
 _QUERY_VALUE = re.compile(r"[^\s&#\"'<>\\]++")
 _ENCODED_VALUE = re.compile(r"(?:[^\s&#\"'<>\\%]|%(?!26|23))++")
 _ELEMENT = re.compile(rf"[^<{_EOL}]++")
@@ -81,7 +84,7 @@ _ENV_START = re.compile(rf"(?:^|[{_EOL}])[ \t]*(?:-[ \t]+)?(?:(?:export|declare 
 _PLACEHOLDER = re.compile(
     r"(?i:none|null|nil|undefined|true|false|nan|str|bytes|int|bool|float|string|boolean|number|object|any|unknown)"
     r"|\.{3}|…|[-*•#]*|[xX]{3,}|%[srd]|%\(\w*\)[srd]|\{[\w.!:\[\]\"' ]*\}|\{\{.*\}\}|\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*|\$\([^)]*\)"
-    r"|%[A-Z_]+%|<[^<>]*>|\[redacted\]"
+    r"|%[A-Z_]+%|<[^<>]*>|[(\[]*\[redacted\][)\]]*"
 )
 # In code: an attribute, an operator, a call, a type.
 _EXPRESSION = re.compile(
@@ -89,9 +92,10 @@ _EXPRESSION = re.compile(
     r"|(?:await|not|lambda|yield|if|else|in|is|or|and|for|return)(?=[ \t])|(?:[a-z_]{2,}|[A-Z][a-z]+[A-Za-z]*)"
     rf"(?:\.[A-Za-z_]\w*)*[(\[](?:[\w .,=*\"'()\[\]{{}}:/+-]{{0,{_SHORT}}}[)\]}}](?=[\s,:;.)\]}}#]|\Z)|[ \t{_EOL}]|\Z)"
 )
+# What a shell or SQL has for a quote within quotes; else a quote with its backslashes, or the end of the line.
 _QUOTES = {
-    quote: re.compile(rf"({quote}\\{quote}{quote}|{quote}{quote})|(?<!\\)(\\*+)({quote}|(?=[{_EOL}])|\Z)")
-    for quote in "\"'"
+    one: re.compile(rf"(\\*+{one}(?:\\{one}|{two}{one}{two}){one}|{one}{one})|(?<!\\)(\\*+)({one}|(?=[{_EOL}])|\Z)")
+    for one, two in ("\"'", "'\"")
 }
 _CASES = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -106,8 +110,9 @@ _START = r"(?:(?<![\w-])|(?<=\\[nrt]))"
 _SHAPES = (
     # What stands between `://user:` and the last `@`; a password may hold `@`, `:`, `%`, and quotes if need be.
     (
-        rf"(:(?:\\?/){{2}}[^\s/:?#\"'<>]{{0,{_SHORT}}}+:)(?!\d{{1,5}}(?:[/?#\s\"'<>,)]|\Z)|\{{\w+\}}@|\[redacted\]@)"
-        rf"(?:(?:(?!://)[^\s?#\"'<>`])+(?=@)|(?:(?!://)[^\s\"'<>`])+(?=@)|(?:(?!://)\S){{1,{_SHORT}}}?(?=@))",
+        rf"(:(?:\\?/){{2}}[^\s/:?#\"'<>]{{0,{_SHORT}}}+:)(?!\d{{1,5}}(?:[/?#\s\"']|\Z)|\{{\w+\}}@|\[redacted\]@)"
+        rf"(?:(?:(?!://)[^\s?#\"'])+(?=@[\w.-]{{1,99}}(?::\d{{1,5}})?(?:/[^\s?#@]{{0,{_SHORT}}})?\?[\w.%-]{{1,40}}=)"
+        rf"|(?:(?!://)[^\s\"'])+(?=@)|(?:(?!://)\S){{1,{_SHORT}}}(?=@))",
         rf"\1{MARK}",
     ),
     (rf"(://)(?=[^/\s]{{0,{_SHORT}}}\d)[^\s/:@?#\"'<>]{{16,}}+(?=@)", rf"\1{MARK}"),
@@ -163,10 +168,9 @@ class Redactor:
             # Between the marks only: a secret called "redacted" must not grow at each turn.
             text = MARK.join(part.replace(form, mark) for part in text.split(MARK))
         text = "".join(_cut(text, _pem_blocks(text)))
-        text = "".join(_cut(text, _named_values(text, self._extra)))
         for pattern, mark in _shapes():
             text = pattern.sub(mark, text)
-        return text
+        return "".join(_cut(text, _named_values(text, self._extra)))
 
 
 def redacted(text: str) -> str:
@@ -279,9 +283,9 @@ def _value(text: str, found: re.Match[str], extra: frozenset[str]) -> tuple[int,
     elif in_query:
         end = _end(_ENCODED_VALUE if sign.startswith("%") else _QUERY_VALUE, text, start)
     else:
-        end = _trimmed(text, start, _end(_BARE, text, start))
+        end = _trimmed(text, start, _end(_TIGHT if tie == "=" and name[0] != "-" else _LOOSE, text, start))
         code = sign.startswith(":") or tie != sign
-        if code and end - start <= _SHORT and _EXPRESSION.match(text, start):
+        if code and "-" not in name and end - start <= _SHORT and _EXPRESSION.match(text, start):
             return None
     return None if end == start or _stays(text[start:end], name, kind, code=code) else (start, end)
 
@@ -346,7 +350,7 @@ def _trimmed(text: str, start: int, end: int) -> int:
 def _header_value(text: str, start: int, quote: str) -> tuple[int, int]:
     scheme = _SCHEME.match(text, start)
     if scheme is not None:
-        return scheme.end(), _end(_QUERY_VALUE, text, scheme.end())
+        return scheme.end(), _end(_TOKEN, text, scheme.end())
     end = _end(_HEADER_REST, text, start)
     closing = text.find(quote, start, end) if quote in {'"', "'"} else -1
     return start, end if closing < 0 else closing
@@ -363,6 +367,7 @@ def _closing(text: str, start: int, slashes: int, quote: str) -> int:
         count = len(found[2] or "")
         if found[3] == "":
             return found.end()
-        if count % (2 * (slashes + 1)) == slashes or count < slashes:
+        # Two backslashes end a string with a backslash, or in the repr of JSON are its escape: rather too much.
+        if count % (2 * (slashes + 1)) == slashes and (slashes or count % 4 == 0) or count < slashes:
             return found.start() + max(0, count - slashes)
     return len(text)

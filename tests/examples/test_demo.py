@@ -68,7 +68,7 @@ def test_each_symptom_shows_in_the_broken_service_and_is_gone_in_the_sound_one(
         "GR-ROUTE-001": ("200 []", "404 not found"),
         "GR-ROUTE-002": ("422 not reachable", "200 exported"),
         "GR-ROUTE-003": ("404", "200"),
-        "GR-ROUTE-005": ("bare ids", "whole conversations"),
+        "GR-ROUTE-005": ("bare ids of version 1", "whole conversations"),
         "GR-SHADOW-001": ("2025-02", "2025-06"),
     }
 

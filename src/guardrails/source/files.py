@@ -77,7 +77,7 @@ def role_of(path: str) -> Role:
             return role
         if folder.startswith("{{"):
             return Role.TEMPLATE
-    if name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py":
+    if name.startswith("test_") or name.endswith("_test.py") or name in ("conftest.py", "tests.py"):
         return Role.TEST
     return Role.APP
 

@@ -131,9 +131,12 @@ class _Reader:
     # The Python that it is for
 
     def pin(self) -> Pin | None:
-        """An exact version outranks a lower bound; nearer the top of the project outranks deeper."""
+        """An exact version outranks a lower bound that admits it; nearer the top outranks deeper."""
         pins = sorted(self._pins(), key=lambda pin: (not pin.exact, pin.place.count("/")))
-        return pins[0] if pins else None
+        bounds = [pin for pin in pins if not pin.exact]
+        # The image of a sandbox or of a second service says nothing about what the project itself needs.
+        fitting = [pin for pin in pins if not bounds or pin.version >= bounds[0].version]
+        return fitting[0] if fitting else None
 
     def _pins(self) -> Iterator[Pin]:
         for name, text in self.texts.items():
@@ -152,7 +155,8 @@ class _Reader:
             bound = lower_bound(str(data.get("project", {}).get("requires-python") or poetry or ""))
             if bound:
                 yield Pin(bound, exact=False, place=name)
-        for name, text in self.metadata.items():
+        # Several distributions side by side are an environment, and none of them speaks for the others.
+        for name, text in self.metadata.items() if len(self.metadata) == 1 else ():
             match = re.search(r"^Requires-Python:\s*(.+)$", text, re.MULTILINE)
             bound = lower_bound(match[1]) if match else None
             if bound:

@@ -6,6 +6,7 @@ known: it is reported as not analysed, and a new child goes on behind it.
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,8 @@ class Worker:
         stuck.start()
         try:
             request = {"paths": [str(base / name) for name in names], "feature": self.feature}
-            self.process.stdin.write(orjson.dumps(request) + b"\n")
+            # json, not orjson: it carries file names that are no UTF-8.
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
             for name in names:
                 raw = self.process.stdout.readline()

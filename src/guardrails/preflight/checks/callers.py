@@ -70,7 +70,7 @@ def _served(table: Table) -> list[tuple[str, tuple[Segment, ...]]] | None:
         return None
     if any(mount.prefix is None or SYMBOL in mount.prefix for mount in table.mounts):
         return None
-    found = [(route.method, parse(full)) for app in table.apps for full, route in table.flattened(app)]
+    found = [(route.method, parse(full)) for app in table.apps for full, route, _ in table.flattened(app)]
     return [*found, *(("ANY", parse(path)) for path in IMPLICIT)]
 
 

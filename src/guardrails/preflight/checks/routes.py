@@ -188,14 +188,13 @@ def _doubled(table: Table, mount: Mount) -> Iterator[Finding]:
 def _across_routers(table: Table) -> Iterator[Finding]:
     reported: set[tuple[str, int, str]] = set()
     for app in _tops(table):
-        served: list[tuple[str, Route]] = []
-        by_shape: dict[tuple[object, ...], tuple[str, Route]] = {}
-        for full, route in table.flattened(app):
-            served.append((full, route))
+        by_shape: dict[tuple[object, ...], Route] = {}
+        for full, route, sure in table.flattened(app):
             shape = (route.method, parse(full))
-            first = by_shape.setdefault(shape, (full, route))[1]
+            # One that a branch may leave out takes nobody's place for certain: it may be there to be replaced.
+            first = by_shape.setdefault(shape, route) if sure else by_shape.get(shape, route)
             key = (route.module.path, route.line, route.method)
-            if first.router == route.router or exclusive(first.arm, route.arm) or key in reported:
+            if first.router == route.router or key in reported:
                 continue
             reported.add(key)
             message = (

@@ -96,6 +96,10 @@ class Table:
     # Routes
 
     def _from_decorators(self, module: Module, function: Scope) -> None:
+        if any("version" in str(called_name(decorator)).rpartition(".")[2] for decorator in function.decorators):
+            # `@version(2)` beside the route: which of several handlers answers is decided by more than the path.
+            self.open = True
+            return
         # The bottom decorator registers first.
         for decorator in reversed(function.decorators):
             found = registration(self.names, module, function, decorator)
@@ -123,7 +127,8 @@ class Table:
         router = self.router(module, receiver, where, line)
         text = self.text(module, path, where, line)
         methods = _methods(verb, keywords)
-        if router is None or text is None or methods is None or ":loop" in arm:
+        by_host = "subdomain" in keywords or "host" in keywords  # Flask tells such routes apart by more than the path
+        if router is None or text is None or methods is None or by_host or ":loop" in arm:
             self.open = True
             return
         name, defined = (handler, 0) if isinstance(handler, str) else (handler.name, handler.line)
@@ -262,9 +267,14 @@ class Table:
 
     # The whole
 
-    def flattened(self, parent: RouterId, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Route]]:
-        """(full path, route) for all that a router serves, its own routes and those of what it includes."""
-        own = self.prefixes.get(parent)
+    def flattened(
+        self, parent: RouterId, prefix: str = "", depth: int = 0, *, own: str | None = None, sure: bool = True
+    ) -> Iterator[tuple[str, Route, bool]]:
+        """(full path, route, sure) for all that a router serves, its own routes and those of what it includes.
+
+        `own` replaces the router's own prefix. `sure`: neither the route nor what includes it stands in a branch.
+        """
+        own = self.prefixes.get(parent) if own is None else own
         if depth > 8 or own is None:
             return
         base = prefix + own
@@ -274,16 +284,14 @@ class Table:
         served += [(m.line, m.module.path, m) for m in self.mounts if m.parent == parent and m.prefix is not None]
         for _, _, item in sorted(served, key=lambda entry: (entry[1], entry[0])):
             if isinstance(item, Route):
-                yield base + item.path, item
-            elif item.framework == "Flask":
+                yield base + item.path, item, sure and not item.arm
+                continue
+            always = sure and not item.arm
+            if item.framework == "Flask":
                 # Flask: the prefix given at registration replaces the blueprint's own.
-                child = self.prefixes.get(item.child)
-                if child is not None:
-                    yield from self.flattened(
-                        item.child, base + (item.prefix or child)[: -len(child) or None], depth + 1
-                    )
+                yield from self.flattened(item.child, base, depth + 1, own=item.prefix or None, sure=always)
             else:
-                yield from self.flattened(item.child, base + (item.prefix or ""), depth + 1)
+                yield from self.flattened(item.child, base + (item.prefix or ""), depth + 1, sure=always)
 
 
 def _methods(verb: str, keywords: dict[str, Expr]) -> list[str] | None:

@@ -105,9 +105,19 @@ def _beside(project: Project) -> Iterator[Finding]:
         package = f"{folder}/__init__.py"
         if package in project.python:
             message = f"{path} is never imported: the package {folder}/ beside it has the same name and wins"
-            yield BESIDE.at(path, None, message, severity=weakened(Severity.ERROR, role_of(path)))
+            severity = Severity.ERROR if _is_missed(project, path) else Severity.WARNING
+            yield BESIDE.at(path, None, message, severity=weakened(severity, role_of(path)))
         else:
             yield from _beside_plain_folder(project, path, folder)
+
+
+def _is_missed(project: Project, path: str) -> bool:
+    """Whether the module that loses holds something, and is no script that is run by its path."""
+    module = project.modules.get(path)
+    if module is not None and not module.binds and not module.scopes[1:]:
+        return False
+    text = (project.base / path).read_text("utf-8", "replace")
+    return re.search(r"^if __name__ == ['\"]__main__['\"]", text, re.MULTILINE) is None
 
 
 def _beside_plain_folder(project: Project, path: str, folder: str) -> Iterator[Finding]:
