@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from guardrails.errors import ConfigError
-from guardrails.evidence import Waiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,7 +47,7 @@ class PreflightConfig:
 
     `strict`: warnings and files that could not be analysed fail the gate too; default off, so that an old
     code base can start. `select`: rule ids or families to run; default all. `jobs`: parser processes, 1 to
-    256; default one a core. `record`: leave `.guardrails/gate/last.json`; default on.
+    256; default one a core. `record`: leave `.guardrails/gate/last.json` and a cache behind; default on.
     """
 
     strict: bool = False
@@ -61,7 +60,7 @@ class PreflightConfig:
 class Config:
     """`[tool.guardrails]`.
 
-    `src`: import roots relative to the project; default: found from its files. `exclude`: globs of files to
+    `src`: import roots relative to the project, besides those found from its files. `exclude`: globs of files to
     leave out, a folder's name stands for all below it. `python`: path of the application's interpreter,
     whose grammar and libraries count; default: the version that the project pins.
     """
@@ -71,17 +70,8 @@ class Config:
     python: str | None = None
     preflight: PreflightConfig = field(default_factory=PreflightConfig)
     waiver: tuple[WaiverEntry, ...] = ()
-    # Lines of the waivers in the file, for messages; not a setting.
+    # Lines of the waivers in the file, for messages; not a setting. Inline forms have none.
     waiver_lines: tuple[int, ...] = ()
-
-    def waivers(self) -> tuple[Waiver, ...]:
-        """The waivers as the gate applies them."""
-        # Inline forms have no line of their own.
-        lines = [*self.waiver_lines, *[1] * len(self.waiver)]
-        return tuple(
-            Waiver(w.id, w.where, w.reason, w.owner, w.until, f"{FILE}:{line}")
-            for w, line in zip(self.waiver, lines, strict=False)
-        )
 
 
 def load_config(project: Path, environ: Mapping[str, str] | None = None, profile: Path | None = None) -> Config:
@@ -147,9 +137,12 @@ class _Loader:
 
     def _unknown_variables(self) -> None:
         known = [name.upper() for name in _variable_names()]
+        # GUARDRAILS_STRICT means GUARDRAILS_PREFLIGHT__STRICT: the last part of a name says most.
+        by_last = {name.removeprefix(ENV_PREFIX).rpartition("__")[2]: name for name in known}
         for name in sorted(self.variables):
             if name.upper() not in known:
-                near = _nearest(name.upper(), known)
+                last = name.upper().removeprefix(ENV_PREFIX).rpartition("__")[2]
+                near = by_last.get(_nearest(last, list(by_last)) or "") or _nearest(name.upper(), known)
                 hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
                 self.problems.append(f"environment: {name.upper()}: no such setting; {hint}")
                 del self.variables[name]
@@ -202,7 +195,7 @@ class _Loader:
             return f"{place}: no such key; {hint}"
         if kind in ("missing", "missing_argument"):
             return f"{place}: is missing; a waiver needs {', '.join(_keys_beside(keys))}"
-        said = (message[:1].lower() + message[1:]).replace("valid tuple", "list")
+        said = _FORMS.get(kind) or message[:1].lower() + message[1:]
         return f"{place}: {value!r}: {said}"
 
     def _place(self, keys: list[str], index: int, kind: str) -> str:
@@ -218,6 +211,19 @@ class _Loader:
                 start = number + 1
                 break
         return f"{FILE}:{start or 1}: {'.'.join([SECTION, *keys])}"
+
+
+# What to write, for the kinds of mistakes that people make; pydantic's own words for the others.
+_FORMS = {
+    "bool_parsing": "write true or false",
+    "bool_type": "write true or false",
+    "date_from_datetime_parsing": "write a date, without quotes: 2030-12-31",
+    "date_type": "write a date, without quotes: 2030-12-31",
+    "int_parsing": "write a whole number",
+    "int_type": "write a whole number",
+    "string_type": "write a text in quotes",
+    "tuple_type": 'write a list: ["…", "…"]',
+}
 
 
 def _nearest(word: str, known: list[str]) -> str | None:

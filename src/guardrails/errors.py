@@ -74,7 +74,7 @@ class UnknownRule(GuardrailsError, LookupError):
         self.rule = rule
         self.near = tuple(near)
         hint = f" Did you mean {' or '.join(self.near)}?" if self.near else ""
-        super().__init__(f"there is no rule {rule!r}.{hint}")
+        super().__init__(f"there is no rule {rule!r}.{hint} `guardrails explain` lists them.")
 
 
 def _revive(

@@ -29,7 +29,6 @@ __all__ = [
     "NotAnalysed",
     "Rung",
     "Severity",
-    "Verdict",
     "Waiver",
 ]
 

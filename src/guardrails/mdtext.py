@@ -4,6 +4,7 @@
     cell(text)     the same between the pipes of a table
     code(text)     a code span, in a table too
     fence(text)    a block of code
+    visible(text)  for a terminal: one line in which nothing is hidden
 
 Holds for CommonMark and for what GitHub adds to it: tables, strikethrough, bare links, footnotes, emoji,
 math, mentions, issue references and closing keywords. A bare commit hash may still become a link to that
@@ -50,7 +51,7 @@ def inline(text: str) -> str:
     Rendered, it reads as `text`, but for zero-width spaces where a mention, a reference or a link was
     broken: show what will be copied by `code`. An empty text stays empty.
     """
-    escaped = _ALIVE.sub(_BREAK, _visible(text)).translate(_ESCAPES)
+    escaped = _ALIVE.sub(_BREAK, visible(text)).translate(_ESCAPES)
     # The last character must not join what the document puts behind it: `\|`, `![`, a hard line break.
     if text.endswith("\\"):
         escaped = escaped[:-2] + "&#92;"
@@ -70,7 +71,7 @@ def cell(text: str) -> str:
 
 def code(text: str) -> str:
     """A code span. A pipe stands outside, between two spans: inside, it would split the row of a table."""
-    spans = [_span(part) if part else "" for part in _visible(text).split("|")]
+    spans = [_span(part) if part else "" for part in visible(text).split("|")]
     return "&#124;".join(spans) or "` `"
 
 
@@ -80,13 +81,13 @@ def fence(text: str, language: str = "") -> str:
     `language`: its first word colours the block; characters that no language has are dropped. Line breaks
     and tabs of `text` stay, `\\r\\n` becomes `\\n`; everything else invisible is shown as its escape.
     """
-    lines = "\n".join("\t".join(map(_visible, line.split("\t"))) for line in text.replace("\r\n", "\n").split("\n"))
+    lines = "\n".join("\t".join(map(visible, line.split("\t"))) for line in text.replace("\r\n", "\n").split("\n"))
     ticks = "`" * max(3, _longest_run(lines) + 1)
     word = re.sub(r"[^\w+.#-]", "", language, flags=re.ASCII)
     return f"{ticks}{word}\n{lines.removesuffix(chr(10))}\n{ticks}"
 
 
-def _visible(text: str) -> str:
+def visible(text: str) -> str:
     if text.isprintable() and _INVISIBLE.isdisjoint(text):
         return text
     return "".join(

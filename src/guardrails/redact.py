@@ -6,12 +6,13 @@ Four ways to know a secret, tried in this order:
 
     1. values handed in         as they are, and as URLs, JSON, Python, HTML and base64 write them
     2. private keys in PEM      from BEGIN to END, or as far as the lines of the key go
-    3. the name before it       `DB_PASSWORD=…`  `"api_key": "…"`  `?token=…`  `Cookie: …`  `--secret …`
-    4. its own shape            `://user:…@`  `Bearer …`  the formats of known providers
+    3. its own shape            `://user:…@`  `Bearer …`  the formats of known providers
+    4. the name before it       `DB_PASSWORD=…`  `"api_key": "…"`  `?token=…`  `Cookie: …`  `--secret …`
 
 Redacting twice changes nothing. The number of lines stays, but for a PEM block, which becomes one marker.
 What only looks random stays: hashes, digests, UUIDs and ids are what a report is read for. In doubt about
-a value under a name that means a secret, it goes.
+a value under a name that means a secret, it goes. An unquoted value ends at a blank, and where a list goes
+on (`,name=`); a password in a URL must not hold `/`, `?` or `#`, which no client would accept either.
 """
 
 from __future__ import annotations
@@ -27,17 +28,16 @@ __all__ = ["MARK", "Redactor", "redacted"]
 
 MARK = "[redacted]"
 SHORTEST_VALUE = 6
-# Longer, and a value is neither a placeholder nor an expression; it also keeps hostile text from being read
-# again and again.
+# A longer value is neither a placeholder nor an expression: so hostile text is not read again and again.
 _SHORT = 200
 _EOL = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
 
+NEVER, SOMETIMES, ALWAYS = 0, 1, 2
 _VENDORS = (
     "openai|anthropic|claude|gemini|google|gcp|azure|aws|stripe|github|gh|gitlab|slack|sendgrid|twilio|mailgun|datadog"
-    "|sentry|cohere|mistral|groq|together|replicate|huggingface|hf|pinecone|weaviate|qdrant|langsmith|langfuse|tavily"
-    "|serpapi|deepseek|xai|supabase|algolia|cloudflare|heroku|npm|pypi|docker|discord|telegram|vault|newrelic"
+    "|sentry|cohere|mistral|groq|together|replicate|huggingface|hf|pinecone|langsmith|langfuse|tavily|deepseek|xai"
+    "|supabase|cloudflare|heroku|npm|pypi|docker|discord|telegram|vault"
 )
-NEVER, SOMETIMES, ALWAYS = 0, 1, 2
 # Names are compared as words_with_underscores. Those of the first kind hold a secret wherever they stand;
 # `token` and its like also name what a parser reads, so in code the value must look like a secret as well.
 _ALWAYS = re.compile(
@@ -45,59 +45,60 @@ _ALWAYS = re.compile(
     r"|conn(?:ection)?_?str(?:ing)?(?![a-z])|(?:api|private|secret|access|(?:en|de)cryption|signing|master|account"
     r"|ssh|service|storage|fernet|hmac|aes|rsa|auth|app|application|consumer|deploy|webhook|license|subscription"
     rf"|admin|session|cookie|{_VENDORS})_?keys?(?![a-z])|(?:access|auth|refresh|bearer|session|security|csrf|xsrf|api"
-    r"|bot|oauth2?|id|personal|deploy|user|service|registry|client|app|device|reset|invite|login|admin"
-    rf"|{_VENDORS})_?token(?:_?\d+)?$|(?:db|user|smtp|mail|redis|mysql|pg|ftp|admin|root|proxy|http|login)_?pass$"
+    rf"|bot|oauth2?|id|personal|deploy|user|service|client|app|device|reset|invite|login|admin|{_VENDORS})_?token(?:\d+)?$"
+    r"|(?:db|user|smtp|mail|redis|mysql|pg|ftp|admin|root|proxy|http|login)_?pass$|(?:^|_)(?:authorization|cookie)$"
 )
 _SOMETIMES = re.compile(r"(?:^|_)(?:token|auth|pass|pw|signature|sig|session_?id|sid|bearer|otp)(?:_?\d+)?$")
 _IN_QUERY = re.compile(r"(?:^|_)(?:key|code|token|sig|signature|hmac|pass|auth|session|sid|ticket|credential)$")
-_HEADER = re.compile(r"(?:^|_)(?:authorization|(?:set_)?cookie)$")
+_HEADER = re.compile(r"(?:^|[-_])(?:authorization|(?:set-)?cookie)\Z", re.IGNORECASE)
 _NEVER = re.compile(
-    r"_(?:counts?|files?|filename|path|dir|folder|names?|types?|ur[li]s?|(?<!secret_)ids?|len|length|size|min|max"
-    r"|limit|budget|usage|expir\w+|expires_(?:in|at)|ttl|age|policy|field|label|hints?|prompt|required|enabled|changed"
-    r"|at|in|bucket|index|idx|pos|position|kinds?|class|provider|manager|store|helper|validators?|hashers?|factory"
-    r"|func|callback|errors?|exception|regex|pattern|re|format|header|param|env|var|version|santa|strength|scope"
-    r"|status|rotation|backend|timeout|form|view|help|text|title|arn|ref|server|endpoint)$"
+    r"_(?:counts?|files?|filename|path|dir|folder|names?|types?|ur[li]s?|(?<!secret_)ids?|len|length|size|min|max|limit"
+    r"|budget|usage|expir\w+|expires_(?:in|at)|ttl|age|policy|field|label|hints?|prompt|required|enabled|changed|at|in"
+    r"|bucket|index|idx|pos|position|kinds?|class|provider|manager|store|helper|validators?|hashers?|factory|func"
+    r"|callback|errors?|exception|regex|pattern|re|format|header|param|env|var|version|santa|strength|scope|status"
+    r"|rotation|backend|timeout|form|view|help|text|title|arn|ref|server|endpoint)$"
     r"|(?:^|_)(?:eos|bos|pad|unk|sep|cls|mask|stop|start|end|next|prev|page|continuation|max|special|sync)_token$"
 )
 
-# A name and what ties a value to it. Possessive, and a name begins only where no name can go on, so that no
-# character is read twice.
+# A name, what leads to it and what ties a value to it. Possessive, and a name begins only where no name can
+# go on, so that no character is read twice. An escape such as `\n` would else be glued to the name.
 _NAMED = re.compile(
-    r"--(?P<flag>[\w-]++)[ \t]{1,8}(?![-\s])|(?<![\w.-])(?P<name>[\w.-]++)(?P<quote>\\*+[\"'])?\]?"
+    r"--(?P<flag>[\w-]++)[ \t]{1,8}(?![-\s])"
+    r"|(?:(?P<query>[?&]|&amp;|%26|%3[fF]|\\u00(?:26|3[fF]))|(?P<tag><)|(?P<address>//)|\\[nrt]|(?<![\w.-]))"
+    r"(?P<name>[\w.-]++)(?P<quote>\\*+[\"'])?\]?"
     r"(?P<tie>[ \t]{0,8}(?:=>|={1,3}|:=|:[ \t]*[A-Za-z][\w.|\[\], ]{0,60}[ \t]=(?=[ \t])|::?|!=|%3[dD]|[,>])[ \t]{0,8})"
 )
+_LINE_START = re.compile(rf"(?:^|[{_EOL}])[ \t]*(?:-[ \t]+)?(?:(?:export|declare -x|set|ENV)[ \t]+)?\Z")
 _OPENING = re.compile(r"[bBrRuUfF]{0,2}(\\*+)(\"\"\"|'''|[\"'])")
-_LIST = re.compile(rf"[\[(](\s{{0,20}}[bru]?[\"'][^\[\]()]{{0,{10 * _SHORT}}})[\])]")
-# Unquoted, up to what follows in a list; where `=` ties closely, also up to the next `name=`.
-_NEXT = r"[\s\"']|\Z"
-_OTHERS = rf"[\"'](?![\s,;:.)\]}}>&\\]|\Z)|\\(?![\"'])"
-_LOOSE = re.compile(rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT})|{_OTHERS})++")
-_TIGHT = re.compile(rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT}|[A-Za-z][\w.-]{{1,40}}=)|{_OTHERS})++")
-_TOKEN = re.compile(r"[^\s\"'\\]++")
-_QUERY_VALUE = re.compile(r"[^\s&#\"'<>\\]++")
-_ENCODED_VALUE = re.compile(r"(?:[^\s&#\"'<>\\%]|%(?!26|23))++")
-_ELEMENT = re.compile(rf"[^<{_EOL}]++")
-_REST = re.compile(rf"[^{_EOL}]*+")
-_HEADER_REST = re.compile(rf"(?:[^\\{_EOL}]|\\(?![rn]))*+")
-_SCHEME = re.compile(r"(?:bearer|basic|token|api-?key|bot|negotiate)[ \t]+(?=\S)", re.IGNORECASE)
-_ENV_START = re.compile(rf"(?:^|[{_EOL}])[ \t]*(?:-[ \t]+)?(?:(?:export|declare -x|set|ENV)[ \t]+)?\Z")
-_PLACEHOLDER = re.compile(
-    r"(?i:none|null|nil|undefined|true|false|nan|str|bytes|int|bool|float|string|boolean|number|object|any|unknown)"
-    r"|\.{3}|…|[-*•#]*|[xX]{3,}|%[srd]|%\(\w*\)[srd]|\{[\w.!:\[\]\"' ]*\}|\{\{.*\}\}|\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*|\$\([^)]*\)"
-    r"|%[A-Z_]+%|<[^<>]*>|[(\[]*\[redacted\][)\]]*"
-)
-# In code: an attribute, an operator, a call, a type.
-_EXPRESSION = re.compile(
-    rf"(?:self|cls|args|opts?|options|settings|config|request|kwargs)\.[A-Za-z_.]+(?=[\s,:)\]]|\Z)"
-    r"|(?:await|not|lambda|yield|if|else|in|is|or|and|for|return)(?=[ \t])|(?:[a-z_]{2,}|[A-Z][a-z]+[A-Za-z]*)"
-    rf"(?:\.[A-Za-z_]\w*)*[(\[](?:[\w .,=*\"'()\[\]{{}}:/+-]{{0,{_SHORT}}}[)\]}}](?=[\s,:;.)\]}}#]|\Z)|[ \t{_EOL}]|\Z)"
-)
 # What a shell or SQL has for a quote within quotes; else a quote with its backslashes, or the end of the line.
 _QUOTES = {
     one: re.compile(rf"(\\*+{one}(?:\\{one}|{two}{one}{two}){one}|{one}{one})|(?<!\\)(\\*+)({one}|(?=[{_EOL}])|\Z)")
     for one, two in ("\"'", "'\"")
 }
-_CASES = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LIST = re.compile(rf"[\[(](\s{{0,20}}[bru]?[\"'][^\[\]()]{{0,{10 * _SHORT}}})[\])]")
+# Unquoted, up to what follows in a list; where `=` ties closely, also up to the next `name=`.
+_NEXT = r"[\s\"']|\Z"
+_OTHERS = r"[\"'](?![\s,;:.)\]}>&\\]|\Z)|\\(?![\"'])"
+_LOOSE = re.compile(rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT})|{_OTHERS})++")
+_TIGHT = re.compile(rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT}|[A-Za-z][\w.-]{{1,40}}=)|{_OTHERS})++")
+_TOKEN = re.compile(r"[^\s\"'\\]++")
+_PARAMETER = re.compile(r"[^\s&#\"'<>\\]++")
+_ENCODED = re.compile(r"(?:[^\s&#\"'<>\\%]|%(?!26|23))++")
+_ELEMENT = re.compile(r"[^<\n\r]++(?=</)")
+_REST = re.compile(rf"[^{_EOL}]*+")
+_HEADER_REST = re.compile(rf"(?:[^\\{_EOL}]|\\(?![rn]))*+")
+_SCHEME = re.compile(r"(?i:bearer|basic|token|api-?key|bot|negotiate)[ \t]+(?=\S)")
+_PLACEHOLDER = re.compile(
+    r"(?i:none|null|nil|undefined|true|false|nan|str|bytes|int|bool|float|string|boolean|number|object|any|unknown)"
+    r"|\.{3}|…|[-*•#]*|[xX]{3,}|%[srd]|%\(\w*\)[srd]|\{[\w.!:\[\]\"' ]*\}|\{\{.*\}\}|\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*"
+    r"|\$\([^)]*\)|%[A-Z_]+%|<[^<>]*>|[(\[]*\[redacted\][)\]]*"
+)
+# In code: an attribute; an operator, a call or a type.
+_ATTRIBUTE = re.compile(r"(?:self|cls|args|opts?|options|settings|config|request|kwargs)\.[A-Za-z_.]+(?=[\s,:)\]]|\Z)")
+_EXPRESSION = re.compile(
+    r"(?:await|not|lambda|yield|if|else|in|is|or|and|for|return)(?=[ \t])|(?:[a-z_]{2,}|[A-Z][a-z]+[A-Za-z]*)"
+    rf"(?:\.[A-Za-z_]\w*)*[(\[](?:[\w .,=*\"'()\[\]{{}}:/+-]{{0,{_SHORT}}}[)\]}}](?=[\s,:;.)\]}}#]|\Z)|[ \t{_EOL}]|\Z)"
+)
 
 _PEM_EDGE = re.compile(r"-{4,5} ?(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}")
 _PEM_LINE = re.compile(r"[A-Za-z0-9+/=]{16,}+")
@@ -107,36 +108,28 @@ _PEM_BODY = re.compile(
 )
 
 _START = r"(?:(?<![\w-])|(?<=\\[nrt]))"
+_USER = rf"(:(?:\\?/){{2}}[^\s/:?#\"'<>]{{0,{_SHORT}}}+:)(?!\d{{1,5}}(?:[/?#\s\"']|\Z)|\{{\w+\}}@)"
+_QUERY_AFTER = rf"@[\w.-]{{1,99}}(?::\d{{1,5}})?(?:/[^\s?#@]{{0,{_SHORT}}})?\?[\w.%-]{{1,40}}="
+_PREFIX = (
+    r"(?:gh[pousr]_|github_pat_|gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt)-|xox[a-z]-|(?:sk|rk)_(?:live|test)_|whsec_"
+    r"|dop_v1_|shp(?:at|ca|pa|ss)_|lsv2_(?:pt|sk)_|glsa_|dckr_pat_|rubygems_|nvapi-|GOCSPX-|ATATT3|AIza|ya29\."
+    rf"|{_START}(?:sk-|npm_|pypi-|hf_|gsk_|r8_|sbp_|xapp-|xai-|pplx-|tvly-|PMAK-|figd_|hvs\.|SG\.|dapi|sntrys_))"
+)
+# The first group, where there is one, stays.
 _SHAPES = (
-    # What stands between `://user:` and the last `@`; a password may hold `@`, `:`, `%`, and quotes if need be.
-    (
-        rf"(:(?:\\?/){{2}}[^\s/:?#\"'<>]{{0,{_SHORT}}}+:)(?!\d{{1,5}}(?:[/?#\s\"']|\Z)|\{{\w+\}}@|\[redacted\]@)"
-        rf"(?:(?:(?!://)[^\s?#\"'])+(?=@[\w.-]{{1,99}}(?::\d{{1,5}})?(?:/[^\s?#@]{{0,{_SHORT}}})?\?[\w.%-]{{1,40}}=)"
-        rf"|(?:(?!://)[^\s\"'])+(?=@)|(?:(?!://)\S){{1,{_SHORT}}}(?=@))",
-        rf"\1{MARK}",
-    ),
-    (rf"(://)(?=[^/\s]{{0,{_SHORT}}}\d)[^\s/:@?#\"'<>]{{16,}}+(?=@)", rf"\1{MARK}"),
-    (
-        r"(?i)\b((?:bearer|basic)(?:[ \t]{1,4}|%20|\+))(?=[\w.~+/=-]{0,99}\d|[\w.~+/=-]{24})[\w.~+/=-]{8,}+",
-        rf"\1{MARK}",
-    ),
-    (rf"{_START}eyJ[\w-]{{6,}}+\.[\w-]{{2,}}+(?:\.[\w-]*+)*", MARK),
-    (r"(?<![A-Z0-9])A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{12,}+", MARK),
-    (
-        rf"(?:gh[pousr]_|github_pat_|gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt)-|xox[a-z]-|(?:sk|rk)_(?:live|test)_|whsec_"
-        r"|dop_v1_|shp(?:at|ca|pa|ss)_|lsv2_(?:pt|sk)_|glsa_|dckr_pat_|rubygems_|nvapi-|GOCSPX-|ATATT3|AIza|ya29\."
-        rf"|{_START}(?:sk-|npm_|pypi-|hf_|gsk_|r8_|sbp_|xapp-|xai-|pplx-|tvly-|PMAK-|figd_|hvs\.|SG\.|dapi|sntrys_))"
-        r"(?=[a-z_-]{0,80}[A-Z0-9])[\w+/=-]{16,}+(?:\.[\w-]{16,}+)?",
-        MARK,
-    ),
-    (
-        r"(hooks\.slack\.com/\w{1,20}/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/)[^\s\"'<>\\)]++",
-        rf"\1{MARK}",
-    ),
-    (r"(?<!\d)\d{8,10}:AA[\w-]{30,}+", MARK),
-    (r"(?i)(\blogin\s{1,8}\S{1,100}\s{1,20}password\s{1,8})[^\s\[]\S*+", rf"\1{MARK}"),
-    (r"(?i)(\b(?:password|identified by)[ \t]{1,8}')[^'\n]++(?=')", rf"\1{MARK}"),
-    (r"((?<!\S)(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']{1,100}:)(?!\d+(?:\s|\Z))[^\s\"']++", rf"\1{MARK}"),
+    # To the last `@`, but not over a query: a password may hold `@`, `:`, `%`, and if need be quotes.
+    rf"{_USER}(?:(?!://)[^\s?#\"'])+(?={_QUERY_AFTER})",
+    rf"{_USER}(?:(?:(?!://)[^\s\"'])+(?=@)|(?:(?!://)\S){{1,{_SHORT}}}(?=@))",
+    rf"(://)(?=[^/\s]{{0,{_SHORT}}}\d)[^\s/:@?#\"'<>]{{16,}}+(?=@)",
+    r"(?i)\b((?:bearer|basic)(?:[ \t]{1,4}|%20|\+))(?=[\w.~+/=-]{0,99}\d|[\w.~+/=-]{24})[\w.~+/=-]{8,}+",
+    rf"{_START}eyJ[\w-]{{6,}}+\.[\w-]{{2,}}+(?:\.[\w-]*+)*",
+    r"(?<![A-Z0-9])A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{12,}+",
+    rf"{_PREFIX}(?=[a-z_-]{{0,80}}[A-Z0-9])[\w+/=-]{{16,}}+(?:\.[\w-]{{16,}}+)?",
+    r"(hooks\.slack\.com/\w{1,20}/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/)[^\s\"'<>\\)\[]++",
+    r"(?<!\d)\d{8,10}:AA[\w-]{30,}+",
+    r"(?i)(\blogin\s{1,8}\S{1,100}\s{1,20}password\s{1,8})[^\s\[]\S*+",
+    r"(?i)(\b(?:password|identified by)[ \t]{1,8}')[^'\n]++(?=')",
+    r"((?<!\S)(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']{1,100}:)(?!\d+(?:\s|\Z))[^\s\"']++",
 )
 
 
@@ -150,16 +143,14 @@ class Redactor:
 
     def __init__(self, extra_keys: Iterable[str] = (), values: Iterable[str] = ()) -> None:
         self._extra = frozenset(map(_words, extra_keys))
-        forms: set[str] = set()
-        for value in values:
-            secret = value.strip()
-            if len(secret) < SHORTEST_VALUE:
-                raise ValueError(
-                    f"a secret of {len(secret)} characters cannot be told from ordinary text: "
-                    f"leave it out, or give at least {SHORTEST_VALUE}"
-                )
-            forms.update(_forms(secret))
-        self._forms = sorted(forms, key=len, reverse=True)
+        secrets = [value.strip() for value in values]
+        shortest = min(map(len, secrets), default=SHORTEST_VALUE)
+        if shortest < SHORTEST_VALUE:
+            raise ValueError(
+                f"a secret of {shortest} characters cannot be told from ordinary text: "
+                f"leave it out, or give at least {SHORTEST_VALUE}"
+            )
+        self._forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         """`text` with `[redacted]` in place of each secret. Takes time in proportion to its length."""
@@ -168,8 +159,8 @@ class Redactor:
             # Between the marks only: a secret called "redacted" must not grow at each turn.
             text = MARK.join(part.replace(form, mark) for part in text.split(MARK))
         text = "".join(_cut(text, _pem_blocks(text)))
-        for pattern, mark in _shapes():
-            text = pattern.sub(mark, text)
+        for pattern in _shapes():
+            text = pattern.sub(rf"\1{MARK}" if pattern.groups else MARK, text)
         return "".join(_cut(text, _named_values(text, self._extra)))
 
 
@@ -184,41 +175,35 @@ def _default() -> Redactor:
 
 
 @cache
-def _shapes() -> list[tuple[re.Pattern[str], str]]:
-    """Compiled at first use, not at import."""
-    return [(re.compile(pattern), mark) for pattern, mark in _SHAPES]
+def _shapes() -> list[re.Pattern[str]]:
+    return [re.compile(shape) for shape in _SHAPES]
 
 
 def _forms(secret: str) -> Iterator[str]:
     """How a secret may be written: plain, in a URL, in JSON, in Python, in HTML, in base64."""
     import base64
+    import html
     import json
     from urllib.parse import quote, quote_plus
 
     data = secret.encode("utf-8", "surrogatepass")
-    yield secret
+    yield from (secret, html.escape(secret), html.escape(secret, quote=False))
     for encoded in (quote(data, safe=""), quote(data), quote_plus(data)):
-        yield encoded
-        yield re.sub("%..", lambda m: m[0].lower(), encoded)
+        yield from (encoded, re.sub("%..", lambda m: m[0].lower(), encoded))
     for literal in (json.dumps(secret), json.dumps(secret, ensure_ascii=False), repr(secret), repr(data)[1:]):
-        yield literal[1:-1]
-        yield json.dumps(literal[1:-1])[1:-1]
-    yield secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+        yield from (literal[1:-1], json.dumps(literal[1:-1])[1:-1])
     # Inside a longer text, as in `user:password`, it may start at any of three phases; the characters that
     # it shares with its neighbours are left out.
     for phase in range(3):
-        ends = (phase + len(data)) * 8 // 6
-        core = base64.b64encode(bytes(phase) + data)[(0, 2, 3)[phase] : ends].decode("ascii")
-        yield core
-        yield core.replace("+", "-").replace("/", "_")
+        core = base64.b64encode(bytes(phase) + data)[(0, 2, 3)[phase] : (phase + len(data)) * 8 // 6].decode("ascii")
+        yield from (core, core.replace("+", "-").replace("/", "_"))
 
 
 def _cut(text: str, spans: Iterable[tuple[int, int, str]]) -> Iterator[str]:
     """The pieces of `text`, each span replaced by its mark."""
     done = 0
     for start, end, mark in spans:
-        yield text[done:start]
-        yield mark
+        yield text[done:start] + mark
         done = end
     yield text[done:]
 
@@ -231,11 +216,10 @@ def _pem_blocks(text: str) -> Iterator[tuple[int, int, str]]:
             continue
         if after is not None and after[1] == "END":
             block = text[edge.end() : after.start()]
-            # Code that mentions both edges is not a key, whose lines may well bear the prefixes of a log.
+            # Code that mentions both edges is no key, the lines of which may well bear the prefixes of a log.
             if len(block) <= _SHORT or 2 * sum(map(len, _PEM_LINE.findall(block))) > len(block):
                 done = after.end()
-        if done < edge.end() and (body := _PEM_BODY.match(text, edge.end())) is not None:
-            done = body.end()
+        done = max(done, _end(_PEM_BODY, text, edge.end()))
         if done > edge.end():
             yield edge.start(), done, MARK
 
@@ -251,100 +235,53 @@ def _named_values(text: str, extra: frozenset[str]) -> Iterator[tuple[int, int, 
 
 def _value(text: str, found: re.Match[str], extra: frozenset[str]) -> tuple[int, int] | None:
     """Where the secret stands that belongs to a name; None when the name or the value means none."""
-    start, before = found.end(), text[max(0, found.start() - 40) : found.start()]
-    name, in_query = _unglued(found["flag"] or found["name"], before)
-    kind = _kind(name[-_SHORT:], extra, in_query=in_query)
-    tie = found["tie"] or ""
+    name, tie, start = found["flag"] or found["name"], found["tie"] or "", found.end()
+    kind = _kind(name[-_SHORT:], extra, in_query=found["query"] is not None)
     sign = tie.strip(" \t")
-    opening = _OPENING.match(text, start)
-    if (
-        kind == NEVER
-        or (sign == ":" and before.endswith("//"))
-        or (sign == ">") != before.endswith("<")
-        or (sign == "," and not (opening and found["quote"]))
-    ):
+    if kind == NEVER or (found["address"] and sign == ":") or (sign == ">") != (found["tag"] is not None):
         return None
-    header = _HEADER.search(_words(name)) is not None
-    code = False
-    if opening is not None:
-        start = opening.end()
-        end = _closing(text, start, len(opening[1]), opening[2])
-        code = found["quote"] is None
-        if sign == "," and not header and not name.startswith("--"):
-            kind, code = SOMETIMES, True  # `setenv("API_KEY", "…")`, or just names side by side
-    elif (listed := _LIST.match(text, start)) is not None:
-        start, end = listed.span(1)
-    elif header and sign == ":":
-        start, end = _header_value(text, start, before[-1:])
-    elif tie == "=" and name.isupper() and _ENV_START.search(before):
-        end = _end(_REST, text, start)
-    elif sign == ">":
-        end = _end(_ELEMENT, text, start)
-    elif in_query:
-        end = _end(_ENCODED_VALUE if sign.startswith("%") else _QUERY_VALUE, text, start)
+    opening = None if found["query"] else _OPENING.match(text, start)
+    if opening is None:
+        start, end, code = _unquoted(text, found, name, tie, sign)
+    elif opening[2] == text[found.start() - 1 : found.start()] and not found["quote"]:
+        return None  # not a value: the end of the string that the name stands in
     else:
-        end = _trimmed(text, start, _end(_TIGHT if tie == "=" and name[0] != "-" else _LOOSE, text, start))
-        code = sign.startswith(":") or tie != sign
-        if code and "-" not in name and end - start <= _SHORT and _EXPRESSION.match(text, start):
-            return None
-    return None if end == start or _stays(text[start:end], name, kind, code=code) else (start, end)
+        start, code = opening.end(), found["quote"] is None
+        end = _closing(text, start, len(opening[1]), opening[2])
+        if sign == "," and not _HEADER.search(name) and not name.startswith("--"):
+            kind, code = SOMETIMES, True  # `setenv("API_KEY", "…")`, or just names side by side
+    if end == start or _stays(text[start:end], name, kind, code=code):
+        return None
+    if code and opening is None and kind == ALWAYS and sign == "=" and _begins_line(text, found):
+        end = _end(_REST, text, end)  # `passphrase = several words`
+    return start, end
 
 
-def _unglued(name: str, before: str) -> tuple[str, bool]:
-    """The name without what an escape has glued to it (`\\ntoken`, `\\u0026token`, `%26token`), and whether it
-    is a parameter of a URL."""
-    if before.endswith("\\") and (glue := re.match(r"u00(?:26|3[fF])|[nrt]", name)) is not None:
-        return name[glue.end() :], glue[0][0] == "u"
-    if before.endswith("%") and name[:2].lower() in {"26", "3f"}:
-        return name[2:], True
-    return name, before.endswith(("?", "&", "&amp;"))
-
-
-@lru_cache(maxsize=4096)
-def _words(name: str) -> str:
-    return _CASES.sub("_", name).replace("-", "_").replace(".", "_").lower().strip("_")
-
-
-@lru_cache(maxsize=4096)
-def _kind(name: str, extra: frozenset[str], *, in_query: bool) -> int:
-    words = _words(name)
-    if any(words == word or words.endswith("_" + word) for word in extra):
-        return ALWAYS
-    if _NEVER.search(words):
-        return NEVER
-    if _ALWAYS.search(words) or _HEADER.search(words) or (in_query and _IN_QUERY.search(words)):
-        return ALWAYS
-    if name.isupper() and re.search("_token$|^token_", words):
-        return ALWAYS
-    return SOMETIMES if _SOMETIMES.search(words) else NEVER
-
-
-def _stays(value: str, name: str, kind: int, *, code: bool) -> bool:
-    """Whether a value under a secret's name is plainly none."""
-    if len(value) > _SHORT:
-        return False
-    if _PLACEHOLDER.fullmatch(value) or value.lower() == _words(name).rpartition("_")[2]:
-        return True
-    if kind == ALWAYS:
-        return False
-    mixed = len(value) >= 20 and value.isalnum() and not value.islower() and not value.isupper()
-    drawn = len(value) >= 8 and len(re.findall(r"\d", value)) >= 2 and not value.isdigit()
-    return (code and not ((mixed or drawn) and " " not in value)) or (value.isdigit() and len(value) < 6)
-
-
-def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
-    found = pattern.match(text, start)
-    return start if found is None else found.end()
-
-
-def _trimmed(text: str, start: int, end: int) -> int:
-    """Without the brackets that the surroundings of a bare value opened."""
-    for _ in range(8):
-        opener = {")": "(", "]": "[", "}": "{", ">": "<"}.get(text[end - 1 : end])
+def _unquoted(text: str, found: re.Match[str], name: str, tie: str, sign: str) -> tuple[int, int, bool]:
+    """Start and end of a value without quotes, and whether it may be code."""
+    start = found.end()
+    if sign == ",":
+        return start, start, False
+    if (listed := _LIST.match(text, start)) is not None:
+        return *listed.span(1), False
+    if sign == ":" and _HEADER.search(name):
+        return *_header_value(text, start, text[found.start() - 1 : found.start()]), False
+    if tie == "=" and name.isupper() and _begins_line(text, found):
+        return start, _end(_REST, text, start), False
+    if sign == ">":
+        return start, _end(_ELEMENT, text, start), False
+    if found["query"]:
+        return start, _end(_ENCODED if sign.startswith("%") else _PARAMETER, text, start), False
+    end = _end(_TIGHT if tie == "=" and name[0] != "-" else _LOOSE, text, start)
+    code = "-" not in name and (sign.startswith(":") or tie != sign)
+    if end - start <= _SHORT and (_ATTRIBUTE.match(text, start) or (code and _EXPRESSION.match(text, start))):
+        return start, start, code
+    for _ in range(8):  # brackets that the surroundings opened
+        opener = {")": "(", "]": "[", "}": "{", ">": "<", ":": "?", ",": "?"}.get(text[end - 1 : end])
         if opener is None or text.count(opener, start, end) >= text.count(text[end - 1], start, end):
             break
         end -= 1
-    return end
+    return start, max(start, end), code
 
 
 def _header_value(text: str, start: int, quote: str) -> tuple[int, int]:
@@ -364,10 +301,52 @@ def _closing(text: str, start: int, slashes: int, quote: str) -> int:
     for found in _QUOTES[quote[0]].finditer(text, start):
         if found[1] and not slashes and found.start() > start:
             continue  # a shell and SQL go on: 'it'\''s', 'it''s'
-        count = len(found[2] or "")
         if found[3] == "":
             return found.end()
+        count = len(found[2] or "")
         # Two backslashes end a string with a backslash, or in the repr of JSON are its escape: rather too much.
-        if count % (2 * (slashes + 1)) == slashes and (slashes or count % 4 == 0) or count < slashes:
+        if count < slashes or (count % (2 * (slashes + 1)) == slashes and (slashes or count % 4 == 0)):
             return found.start() + max(0, count - slashes)
     return len(text)
+
+
+@lru_cache(maxsize=4096)
+def _words(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[.-]+", "_", name).lower().strip("_")
+
+
+@lru_cache(maxsize=4096)
+def _kind(name: str, extra: frozenset[str], *, in_query: bool) -> int:
+    words = _words(name)
+    if any(words == word or words.endswith("_" + word) for word in extra):
+        return ALWAYS
+    if _NEVER.search(words):
+        return NEVER
+    if _ALWAYS.search(words) or (in_query and _IN_QUERY.search(words)):
+        return ALWAYS
+    if name.isupper() and re.search("_token$|^token_", words):
+        return ALWAYS
+    return SOMETIMES if _SOMETIMES.search(words) else NEVER
+
+
+def _stays(value: str, name: str, kind: int, *, code: bool) -> bool:
+    """Whether a value under a secret's name is plainly none."""
+    if len(value) > _SHORT:
+        return False
+    words = _words(name)
+    if _PLACEHOLDER.fullmatch(value) or value.lower() in {words, words.rpartition("_")[2]}:
+        return True
+    if kind == ALWAYS:
+        return False
+    mixed = len(value) >= 20 and value.isalnum() and not value.islower() and not value.isupper()
+    drawn = len(value) >= 8 and len(re.findall(r"\d", value)) >= 2 and not value.isdigit()
+    return (code and not ((mixed or drawn) and " " not in value)) or (value.isdigit() and len(value) < 6)
+
+
+def _begins_line(text: str, found: re.Match[str]) -> bool:
+    return _LINE_START.search(text[max(0, found.start() - 40) : found.start()]) is not None
+
+
+def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
+    found = pattern.match(text, start)
+    return start if found is None else found.end()

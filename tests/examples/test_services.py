@@ -420,4 +420,5 @@ def topics(service: Service, conversation_id: int) -> list[str | None]:
 
 
 def files(root: Path) -> list[Path]:
-    return [f for f in root.rglob("*") if f.is_file() and "__pycache__" not in f.parts and f.suffix != ".db"]
+    made_here = {"__pycache__", ".guardrails"}
+    return [f for f in root.rglob("*") if f.is_file() and not made_here & {*f.parts} and f.suffix != ".db"]

@@ -42,12 +42,12 @@ def time_and_chance(clock: Clock | None = None) -> float:
     return chosen.chance()
 
 
-def settings(project: Path) -> list[Waiver]:
+def settings(project: Path) -> list[str]:
     config = load_config(project)
     assert_type(config, Config)
     assert_type(config.preflight.strict, bool)
     assert_type(config.exclude, tuple[str, ...])
-    return list(config.waivers())
+    return [waiver.owner for waiver in config.waiver]
 
 
 def errors() -> list[GuardrailsError]:

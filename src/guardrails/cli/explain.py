@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from guardrails.cli.printing import say
+from guardrails.shipped import shipped
+
 if TYPE_CHECKING:
     from guardrails.preflight import Rule
 
@@ -24,12 +27,12 @@ def command(rule: str | None, form: str) -> None:
 
     rules = find_rules(rule) if rule else catalogue()
     if form == "json":
-        click.echo(json.dumps([asdict(item) for item in rules], indent=2))
+        text = json.dumps([asdict(item) for item in rules], indent=2)
     elif rule is None:
-        for item in rules:
-            click.echo(f"{item.id:<14} {item.severity.value:<8} {item.title}")
+        text = "\n".join(f"{item.id:<14} {item.severity.value:<8} {item.title}" for item in rules)
     else:
-        click.echo("\n\n".join(_explained(item) for item in rules))
+        text = "\n\n".join(_explained(item) for item in rules)
+    say(text + "\n")
 
 
 def _explained(rule: Rule) -> str:
@@ -39,8 +42,8 @@ def _explained(rule: Rule) -> str:
         f"Bad\n{_indented(rule.bad)}",
         f"Good\n{_indented(rule.good)}",
         f"Fix\n{_indented(rule.fix)}",
-        f"Verify\n{_indented(rule.verify.format(path='PATH', name='NAME'))}",
-        f"Runbook\n{_indented(f'runbooks/{rule.runbook}.md')}",
+        f"Verify\n{_indented(rule.verify.format(name='NAME', path='NAME.py'))}",
+        f"Runbook\n{_indented(str(shipped('runbooks') / f'{rule.runbook}.md'))}",
     ]
     return "\n\n".join(parts)
 

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from guardrails.cli.printing import say
+
 if TYPE_CHECKING:
+    from guardrails.config import Config
     from guardrails.evidence import GateRecord
 
 STYLES = {
@@ -49,7 +52,9 @@ BAR_AFTER = 1.0
 @click.option("--profile", metavar="NAME", help="A shipped profile: ci (warnings fail) or entrypoint (writes nothing).")
 @click.option("--strict", is_flag=True, default=None, help="Warnings and files that could not be analysed fail too.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Parser processes. Default: one a core.")
-@click.option("--no-record", is_flag=True, help="Leave no .guardrails/gate/last.json behind.")
+@click.option(
+    "--no-record", is_flag=True, help="Leave nothing behind: neither the record nor the cache in .guardrails/."
+)
 def command(
     path: Path,
     static: bool,  # noqa: ARG001, FBT001 - accepted so that pipelines can fix it before live checks exist
@@ -68,38 +73,42 @@ def command(
     """
     import gc
 
-    from guardrails.config import Config, load_config
     from guardrails.preflight.engine import run_gate
 
     # The model of a large project is millions of small objects that live until the process ends:
     # looking for cycles among them took half of the run.
     gc.disable()
-
-    chosen = _profile(profile) if profile else None
-    config = load_config(path, profile=chosen) if path.is_dir() else Config()
+    if output is not None:
+        _require_writable(output)
+    config = _config(path, profile, no_record=no_record)
     bar = _Bar()
-    record = run_gate(
-        path,
-        strict=strict,
-        select=select,
-        jobs=jobs,
-        config=config,
-        argv=["guardrails", *sys.argv[1:]],
-        progress=bar.show,
-    )
+    argv = ["guardrails", *sys.argv[1:]]
+    record = run_gate(path, strict=strict, select=select, jobs=jobs, config=config, argv=argv, progress=bar.show)
     bar.clear()
     text = _render(record, form, coloured=output is None)
     if output is None:
-        click.echo(text, nl=False, color=_wants_colour())
+        say(text, color=_wants_colour())
     else:
         _write(output, text)
-    if config.preflight.record and not no_record:
+    if config.preflight.record:
         from guardrails.preflight.record import write_record
 
         problem = write_record(record, path)
         if problem:
             click.echo(f"guardrails: {problem}", err=True)
     sys.exit(record.exit_code)
+
+
+def _config(path: Path, profile: str | None, *, no_record: bool) -> Config:
+    from dataclasses import replace
+
+    from guardrails.config import load_config
+    from guardrails.source import require_folder
+
+    chosen = _profile(profile) if profile else None
+    require_folder(path)
+    config = load_config(path, profile=chosen)
+    return replace(config, preflight=replace(config.preflight, record=False)) if no_record else config
 
 
 def _profile(name: str) -> Path:
@@ -135,12 +144,21 @@ def _paint(text: str, role: str) -> str:
     return click.style(text, **STYLES[role])  # type: ignore[arg-type]
 
 
-def _write(output: Path, text: str) -> None:
+def _require_writable(output: Path) -> None:
+    """Before the run: a minute of work must not end with nowhere to put it."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("a", encoding="utf-8"):
+            pass
+    except OSError as exc:
+        raise click.BadParameter(f"cannot write {output}: {exc.strerror}", param_hint="--output") from exc
+
+
+def _write(output: Path, text: str) -> None:
+    try:
         output.write_text(text, encoding="utf-8")
     except OSError as exc:
-        raise click.FileError(str(output), hint=exc.strerror or str(exc)) from exc
+        raise click.BadParameter(f"cannot write {output}: {exc.strerror}", param_hint="--output") from exc
 
 
 class _Bar:

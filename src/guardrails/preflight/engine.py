@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shlex
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from guardrails import __version__
 from guardrails.clock import SystemClock
@@ -21,7 +23,7 @@ from guardrails.hooks import emit
 from guardrails.preflight import rules, waivers
 from guardrails.preflight.context import Context
 from guardrails.redact import redacted
-from guardrails.source import load_project
+from guardrails.source import load_project, require_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from guardrails.clock import Clock
     from guardrails.config import Config
     from guardrails.evidence import Finding, Verdict
+    from guardrails.source import Project
 
 PASSED, FAILED, UNUSABLE, UNKNOWN = 0, 1, 2, 3
 
@@ -54,21 +57,20 @@ def run_gate(
     """
     clock = clock or SystemClock()
     begun, started = clock.monotonic(), clock.wall()
-    # A path that is no folder is said to be none, before its configuration is looked for.
-    config = config or (load_config(path) if path.is_dir() else None)
-    strict = strict if strict is not None else bool(config and config.preflight.strict)
-    families = rules.selected_families(select or (config.preflight.select if config else ()))
-    excuses = config.waivers() if config else ()
-    waivers.check_ids(excuses)
+    require_folder(path)
+    config = _overridden(config or load_config(path), strict=strict, select=tuple(select), jobs=jobs)
+    families = rules.selected_families(config.preflight.select)
+    excuses = waivers.configured(config)
     project = load_project(
         path,
-        src=config.src if config else (),
-        exclude=config.exclude if config else (),
-        python=config.python if config else None,
-        jobs=jobs or (config.preflight.jobs if config else None),
+        src=config.src,
+        exclude=config.exclude,
+        python=config.python,
+        jobs=config.preflight.jobs,
+        cached=config.preflight.record,
         progress=progress,
     )
-    context = Context(project, config.python if config else None)
+    context = Context(project, config.python)
     findings: list[Finding] = []
     checks: list[CheckResult] = []
     for family in families:
@@ -76,36 +78,47 @@ def run_gate(
         checks.append(result)
         findings += found
     today = dt.datetime.fromtimestamp(started, dt.UTC).date()
-    findings = waivers.apply(_unique(findings), excuses, families, today)
+    findings = waivers.apply(dict.fromkeys(findings), excuses, families, today)
     findings.sort(key=lambda f: (f.severity.rank, f.waived is not None, f.path, f.line or 0, f.rule))
-    not_analysed = tuple(NotAnalysed(name, redacted(reason)) for name, reason in project.not_analysed)
-    verdict, exit_code = _weigh(findings, checks, not_analysed, strict=strict, analysed=len(project.modules))
+    not_analysed = tuple(NotAnalysed(_safe(name), _safe(reason)) for name, reason in project.not_analysed)
+    verdict, exit_code = _weigh(
+        findings, checks, not_analysed, strict=config.preflight.strict, analysed=len(project.modules)
+    )
     emit("gate_runs_total", labels={"verdict": verdict})
-    state = head(path)
     return GateRecord(
         verdict=verdict,
-        findings=tuple(findings),
+        findings=tuple(_presentable(finding, path) for finding in findings),
         checks=tuple(checks),
         not_analysed=not_analysed,
         summary=_summary(findings, checks, not_analysed, project.modules.values()),
-        project=path.resolve().name,
-        notes=project.notes,
-        evidence=Evidence(
-            rung=Rung.STATIC,
-            argv=tuple(redacted(word) for word in argv),
-            exit_code=exit_code,
-            started=dt.datetime.fromtimestamp(started, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
-            duration=round(clock.monotonic() - begun, 6),
-            commit=state.commit if state else None,
-            dirty=state.dirty if state else None,
-            versions={
-                "guardrails": __version__,
-                "python": sys.version.partition(" ")[0],
-                "target_python": f"{project.target.label} ({project.target.place})",
-                "platform": sys.platform,
-            },
-        ),
+        project=_safe(path.resolve().name),
+        notes=tuple(_safe(note) for note in project.notes),
+        evidence=_evidence(project, argv, exit_code, started, clock.monotonic() - begun),
     )
+
+
+def _evidence(project: Project, argv: Sequence[str], exit_code: int, started: float, duration: float) -> Evidence:
+    state = head(project.base)
+    return Evidence(
+        rung=Rung.STATIC,
+        argv=tuple(_safe(word) for word in argv),
+        exit_code=exit_code,
+        started=dt.datetime.fromtimestamp(started, dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        duration=round(duration, 6),
+        commit=state.commit if state else None,
+        dirty=state.dirty if state else None,
+        versions={
+            "guardrails": __version__,
+            "python": sys.version.partition(" ")[0],
+            "target_python": f"{project.target.label} ({project.target.place})",
+            "platform": sys.platform,
+        },
+    )
+
+
+def _overridden(config: Config, **given: Any) -> Config:
+    said = {name: value for name, value in given.items() if value is not None and value != ()}
+    return replace(config, preflight=replace(config.preflight, **said))
 
 
 def _run(family: str, context: Context, clock: Clock) -> tuple[CheckResult, list[Finding]]:
@@ -114,24 +127,43 @@ def _run(family: str, context: Context, clock: Clock) -> tuple[CheckResult, list
         reason = "no Python file could be analysed" if context.project.python else "no Python file"
         return CheckResult(family, "skipped", 0.0, reason), []
     try:
-        found = [_redacted(finding) for finding in rules.family_module(family).check(context)]
+        found = list(rules.family_module(family).check(context))
     except Exception as exc:  # whatever a check raises, the others run and the verdict says so
-        reason = redacted(f"the check crashed: {type(exc).__name__}: {exc}")
         if os.environ.get("GUARDRAILS_DEBUG"):
             raise
+        reason = _safe(f"the check crashed: {type(exc).__name__}: {exc}")
         return CheckResult(family, "error", clock.monotonic() - begun, reason), []
     failed = any(finding.severity == "error" for finding in found)
     return CheckResult(family, "failed" if failed else "passed", clock.monotonic() - begun), found
 
 
-def _redacted(finding: Finding) -> Finding:
-    from dataclasses import replace
+def _safe(text: str) -> str:
+    """Foreign text as every output may show it: without secrets, and with control characters made visible."""
+    text = redacted(text)
+    if text.isprintable():
+        return text
+    from guardrails.mdtext import visible
 
-    return replace(finding, message=redacted(finding.message), fix=redacted(finding.fix))
+    return visible(text)
 
 
-def _unique(findings: Iterable[Finding]) -> list[Finding]:
-    return list(dict.fromkeys(findings))
+def _presentable(finding: Finding, path: Path) -> Finding:
+    """A finding whose texts are safe and whose command works from where the gate was called."""
+    verify = finding.verify
+    if str(path) != ".":
+        folder = shlex.quote(str(path))
+        verify = f"{verify} {folder}" if verify.startswith("guardrails ") else f"(cd {folder} && {verify})"
+    waived = finding.waived
+    if waived is not None:
+        waived = replace(waived, where=_safe(waived.where), reason=_safe(waived.reason), owner=_safe(waived.owner))
+    return replace(
+        finding,
+        path=_safe(finding.path),
+        message=_safe(finding.message),
+        fix=_safe(finding.fix),
+        verify=_safe(verify),
+        waived=waived,
+    )
 
 
 def _weigh(

@@ -29,7 +29,7 @@ class Rule:
     """One kind of defect: why it hurts, how to mend it, the bad and the good code.
 
     `severity` is the worst that a finding of this rule can have. `fix` and `verify` are what a finding
-    says unless it knows better; `{path}` in them becomes the finding's path.
+    says unless it knows better.
     """
 
     id: str
@@ -65,7 +65,7 @@ class Rule:
             message=message,
             why=self.why,
             fix=fix or self.fix,
-            verify=verify or self.verify.format(path=path),
+            verify=verify or self.verify,
             runbook=self.runbook,
         )
 
@@ -99,7 +99,9 @@ def find_rules(wanted: str) -> list[Rule]:
 def selected_families(select: Iterable[str]) -> list[str]:
     """The families that hold the selected ids, all when none is selected. Raises UnknownRule."""
     wanted = {rule.family for item in select for rule in find_rules(item)}
-    return [family for family in FAMILIES if not wanted or family in wanted]
+    # Waivers are judged by what the other families find.
+    everything = not wanted or WAIVER_FAMILY in wanted
+    return [family for family in FAMILIES if everything or family in wanted]
 
 
 def weakened(severity: Severity, role: Role) -> Severity:

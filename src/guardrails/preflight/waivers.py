@@ -6,19 +6,21 @@ itself a finding; one that matches nothing warns, because it hides what it no lo
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from guardrails.config import FILE
 from guardrails.errors import ConfigError
-from guardrails.evidence import Severity
+from guardrails.evidence import Severity, Waiver
 from guardrails.preflight import rules
 from guardrails.preflight.rules import Rule
+from guardrails.source.files import matches_glob
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Sequence
 
-    from guardrails.evidence import Finding, Waiver
+    from guardrails.config import Config
+    from guardrails.evidence import Finding
 
 _VERIFY = "guardrails preflight --static"
 
@@ -47,21 +49,31 @@ UNMATCHED = Rule(
 RULES = (EXPIRED, UNMATCHED)
 
 
-def check_ids(waivers: Iterable[Waiver]) -> None:
-    """Raise ConfigError for waivers of rules that do not exist: they would excuse nothing, silently."""
-    if not (waivers := list(waivers)):
-        return
-    import difflib
-
+def configured(config: Config) -> tuple[Waiver, ...]:
+    """The waivers that a configuration holds. Raises ConfigError for those of no rule, which would excuse nothing."""
+    if not config.waiver:
+        return ()
     known = [rule.id for rule in rules.catalogue()]
-    problems = []
-    for waiver in waivers:
-        if waiver.id not in known:
-            near = difflib.get_close_matches(waiver.id, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "`guardrails explain` lists the rules"
-            problems.append(f"{waiver.place}: waiver of {waiver.id!r}: no such rule; {hint}")
+    lines = [*config.waiver_lines, *[1] * len(config.waiver)]
+    found, problems = [], []
+    for entry, line in zip(config.waiver, lines, strict=False):
+        place = f"{FILE}:{line}"
+        found.append(Waiver(entry.id, entry.where, entry.reason, entry.owner, entry.until, place))
+        if entry.id not in known:
+            problems.append(f"{place}: waiver of {entry.id!r}: {_unknown(entry.id, known)}")
     if problems:
         raise ConfigError(problems)
+    return tuple(found)
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    import difflib
+
+    family = [rule for rule in known if rule.startswith(f"{name}-")]
+    if family:
+        return f"a waiver names one rule, not a family: {', '.join(family)}"
+    near = difflib.get_close_matches(name, known, n=1)
+    return "no such rule; " + (f"did you mean {near[0]}?" if near else "`guardrails explain` lists the rules")
 
 
 def apply(findings: Iterable[Finding], waivers: Sequence[Waiver], ran: Iterable[str], today: dt.date) -> list[Finding]:
@@ -72,7 +84,7 @@ def apply(findings: Iterable[Finding], waivers: Sequence[Waiver], ran: Iterable[
     used: set[Waiver] = set()
     judged: list[Finding] = []
     for finding in findings:
-        matching = [w for w in waivers if w.id == finding.rule and _covers(w.where, finding.path)]
+        matching = [w for w in waivers if w.id == finding.rule and matches_glob(w.where, finding.path)]
         used.update(matching)
         holding = next((w for w in matching if not w.expired(today)), None)
         judged.append(finding.waive(holding) if holding else finding)
@@ -87,7 +99,3 @@ def apply(findings: Iterable[Finding], waivers: Sequence[Waiver], ran: Iterable[
         elif waiver not in used and waiver.id.rpartition("-")[0] in families:
             judged.append(UNMATCHED.at(path, int(line or 1), f"the waiver of {said} matches no finding"))
     return judged
-
-
-def _covers(where: str, path: str) -> bool:
-    return fnmatchcase(path, where) or fnmatchcase(path, where.rstrip("/") + "/*")

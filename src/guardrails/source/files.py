@@ -66,6 +66,8 @@ class Tree(NamedTuple):
     others: tuple[str, ...]
     # (path, reason) of what is there but is not followed.
     left_out: tuple[tuple[str, str], ...]
+    # Pattern -> how many Python files it left out.
+    excluded: dict[str, int]
 
 
 def role_of(path: str) -> Role:
@@ -88,20 +90,23 @@ def list_files(base: Path, exclude: Sequence[str] = ()) -> Tree:
     tracked = _from_git(base)
     names: Iterable[str] = _from_walk(base, left_out) if tracked is None else tracked
     python, others = [], []
+    excluded = dict.fromkeys(exclude, 0)
     for name in names:
-        if exclude and is_excluded(name, exclude):
+        pattern = next((p for p in exclude if matches_glob(p, name)), None)
+        if pattern is not None:
+            excluded[pattern] += name.endswith(".py")
             continue
         if name.endswith(".py"):
             python.append(name)
         elif _OTHER_NAMES.fullmatch(name, name.rfind("/") + 1):
             others.append(name)
     kept = [name for name in python if not _is_second_name(base, name, left_out)]
-    return Tree(base, tuple(sorted(kept)), tuple(sorted(others)), tuple(sorted(left_out)))
+    return Tree(base, tuple(sorted(kept)), tuple(sorted(others)), tuple(sorted(left_out)), excluded)
 
 
-def is_excluded(path: str, patterns: Iterable[str]) -> bool:
+def matches_glob(pattern: str, path: str) -> bool:
     """Whether a glob, or a folder named by it, covers this path."""
-    return any(fnmatchcase(path, pattern) or fnmatchcase(path, pattern.rstrip("/") + "/*") for pattern in patterns)
+    return fnmatchcase(path, pattern) or fnmatchcase(path, pattern.rstrip("/") + "/*")
 
 
 def _from_git(base: Path) -> list[str] | None:

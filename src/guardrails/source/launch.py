@@ -23,9 +23,6 @@ CWD_SERVERS = frozenset(
         "arq", "rq", "huey_consumer",
     }
 )  # fmt: skip
-WRAPPERS = frozenset(
-    {"exec", "poetry", "uv", "pipenv", "pdm", "run", "tini", "--", "dumb-init", "env", "nohup", "watchfiles"}
-)
 DIR_OPTIONS = frozenset({"--app-dir", "--chdir", "--workdir"})
 
 
@@ -47,16 +44,17 @@ def read_launches(path: str, text: str, exists: Callable[[str], bool]) -> Iterat
     if name.lower().startswith("dockerfile") or name.endswith(".dockerfile"):
         yield from _from_dockerfile(path, text, here, exists)
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
         place = f"{path}:{number}"
         if name == "Procfile":
-            yield from _launch(line.partition(":")[2], here, place)
+            yield from _from_text(line.partition(":")[2], here, place)
         elif re.fullmatch(r"(docker-)?compose.*\.ya?ml", name):
-            match = re.match(r"\s+command:\s*(\S.*)$", line)
-            yield from _launch(_as_command(match[1]) if match else [], here, place)
+            match = re.match(r"\s+(?:command|entrypoint):\s*(\S.*)?$", line)
+            if match:
+                yield from _from_shell(match[1] or _yaml_items(lines[number:]), here, place, exists)
         elif name == "Makefile" or name.endswith(".sh"):
-            for command in re.split(r"&&|;|\|\|", line.strip().lstrip("@-+")):
-                yield from _from_shell(command, here, place, exists)
+            yield from _from_shell(line.strip().lstrip("@-+"), here, place, exists)
         elif name == "alembic.ini":
             match = re.match(r"prepend_sys_path\s*=\s*(\S+)", line)
             if match:
@@ -90,21 +88,27 @@ def _from_dockerfile(path: str, text: str, here: str, exists: Callable[[str], bo
         elif word in ("CMD", "ENTRYPOINT"):
             folder = _in_project(workdir, copies)
             if folder is not None:
-                yield from _launch(_as_command(rest), folder, f"{path}:{number}")
+                yield from _from_text(rest, folder, f"{path}:{number}")
 
 
-def _from_shell(command: str, here: str, place: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
-    """A line of a script, which may be run from the top or from its own folder: from where its target exists."""
-    words = _as_command(command)
-    script = next((word for word in words[1:] if word.endswith(".py")), None)
-    module = next((word.partition(":")[0] for word in words[1:] if re.fullmatch(r"[\w.]+:\w+", word)), None)
-    if script is None and module is None:
-        return
-    wanted = script or str(module).partition(".")[0]
-    for cwd in ("", here):
-        if exists(_join(cwd, wanted)) or (module and exists(_join(cwd, f"{wanted}.py"))):
-            yield from _launch(words, cwd, place)
+def _from_shell(text: str, here: str, place: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
+    """Commands whose folder the file does not tell: from the top or from beside the file, where their target is."""
+    for cwd in dict.fromkeys(("", here)):
+        found = [launch for launch in _from_text(text, cwd, place) if _has_target(launch, exists)]
+        if found:
+            yield from found
             return
+
+
+def _has_target(launch: Launch, exists: Callable[[str], bool]) -> bool:
+    """Whether the script or the `module:app` of a command is there."""
+    for word in shlex.split(launch.command):
+        if word.endswith(".py"):
+            return exists(_join(launch.folder, posixpath.basename(word)))
+        if re.fullmatch(r"[\w.]+:\w+", word):
+            name = _join(launch.folder, word.partition(":")[0].partition(".")[0])
+            return exists(name) or exists(f"{name}.py")
+    return False
 
 
 def _instructions(text: str) -> Iterator[tuple[int, str]]:
@@ -153,6 +157,17 @@ def _in_project(folder: str, copies: list[tuple[str, str]]) -> str | None:
     return None
 
 
+def _yaml_items(lines: list[str]) -> str:
+    """The command in a YAML list below its key, as shell text."""
+    items = []
+    for line in lines:
+        match = re.match(r"\s+-\s+(.+)$", line)
+        if not match:
+            break
+        items.append(match[1])
+    return " ".join(items)
+
+
 def _as_command(text: str) -> list[str]:
     """A command as words, from its JSON or its shell form."""
     if text.startswith("["):
@@ -169,27 +184,36 @@ def _as_command(text: str) -> list[str]:
         return text.split()
 
 
-def _launch(command: str | list[str], cwd: str, place: str) -> Iterator[Launch]:
-    words = _as_command(command.strip()) if isinstance(command, str) else command
+def _from_text(text: str, cwd: str, place: str) -> Iterator[Launch]:
+    """The launches in a command as a file writes it: JSON, or shell with `&&` and `cd`."""
+    if text.startswith("["):
+        yield from _launch(_as_command(text), cwd, place)
+        return
+    for part in re.split(r"&&|;|\|\|", text):
+        words = _as_command(part.strip())
+        if words[:1] == ["cd"] and len(words) > 1:
+            cwd = _join(cwd, words[1])
+        yield from _launch(words, cwd, place)
+
+
+def _launch(words: list[str], cwd: str, place: str) -> Iterator[Launch]:
     if words[:1] and posixpath.basename(words[0]) in ("sh", "bash") and "-c" in words[:-1]:
-        for part in re.split(r"&&|;|\|\|", words[words.index("-c") + 1]):
-            yield from _launch(part, cwd, place)
+        yield from _from_text(words[words.index("-c") + 1], cwd, place)
         return
-    said = " ".join(words)
-    while words and (posixpath.basename(words[0]) in WRAPPERS or re.fullmatch(r"\w+=.*", words[0])):
-        words = words[1:]
-    if not words:
-        return
-    program = posixpath.basename(words[0])
-    if re.fullmatch(r"python[\d.]*", program):
-        script = next((word for word in words[1:] if not word.startswith("-")), "")
-        by_path = "-m" not in words[1:] and script.endswith(".py")
-        yield Launch(posixpath.dirname(_join(cwd, script)) if by_path else cwd, place, said)
-    elif program in CWD_SERVERS:
-        for option, value in pairwise(words):
-            if option in DIR_OPTIONS:
-                cwd = _join(cwd, value)
-        yield Launch(cwd, place, said)
+    # Whatever stands before it (exec, tini -g --, uv run, gosu app, a tracer) hands on to the program.
+    for number, word in enumerate(words):
+        program = posixpath.basename(word)
+        if re.fullmatch(r"python[\d.]*", program):
+            script = next((w for w in words[number + 1 :] if not w.startswith("-")), "")
+            by_path = "-m" not in words[number:] and script.endswith(".py")
+            yield Launch(posixpath.dirname(_join(cwd, script)) if by_path else cwd, place, shlex.join(words))
+            return
+        if program in CWD_SERVERS:
+            for option, value in pairwise(words):
+                if option in DIR_OPTIONS:
+                    cwd = _join(cwd, value)
+            yield Launch(cwd, place, shlex.join(words))
+            return
 
 
 def _join(folder: str, name: str) -> str:

@@ -98,13 +98,8 @@ class _Reader:
             yield Root("", "assumed", ".", "python -m … from here")
 
     def _all_roots(self, src: Sequence[str]) -> Iterator[Root]:
-        for folder in src:
-            yield Root(
-                posixpath.normpath(folder).removeprefix("."),
-                "entry",
-                "pyproject.toml",
-                "[tool.guardrails] src",
-            )
+        for folder in map(posixpath.normpath, src):
+            yield Root("" if folder == "." else folder, "entry", "pyproject.toml", "[tool.guardrails] src")
         for name, text in self.texts.items():
             for launch in read_launches(name, text, (self.folders | self.python).__contains__):
                 # alembic.ini speaks of the folder that alembic is called from, which it does not know.

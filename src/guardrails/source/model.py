@@ -178,6 +178,17 @@ class Module:
         return table
 
     @cached_property
+    def attributes(self) -> dict[tuple[int, str], Bind]:
+        """(class, name) -> what the first of its methods that binds `self.name` binds last."""
+        table: dict[tuple[int, str], Bind] = {}
+        for bind in self.binds:
+            if bind.target.startswith("self."):
+                key = (self.scopes[bind.scope].parent, bind.target.removeprefix("self."))
+                if key not in table or table[key].scope == bind.scope:
+                    table[key] = bind
+        return table
+
+    @cached_property
     def stars(self) -> list[Import]:
         return [item for item in self.imports if item.name == "*"]
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from guardrails.source.model import Expr, Project
 
+# What an application may import without naming it among its own requirements.
+FRAMEWORKS = frozenset({"celery", "django", "dramatiq", "fastapi", "flask", "quart", "starlette", "taskiq"})
 # A chain of re-exports or factories longer than this is a loop.
 DEEPEST = 16
 
@@ -27,6 +29,13 @@ class Place(NamedTuple):
 
     module: Module
     item: Scope | Bind | Module
+
+
+class Heir(NamedTuple):
+    """A class of the project in another's line of descent."""
+
+    module: Module
+    item: Scope
 
 
 Meaning = str | Place | None
@@ -42,7 +51,10 @@ class Names:
         # The folder above the outermost package is a root too, whoever put it on sys.path.
         roots = declared | {self._top(path) for path in project.modules} | {""}
         self._roots_of = _roots_by_first_name(project.modules, roots)
+        self._declared = declared
         self._found: dict[tuple[str, str], Module | None] = {}
+        self._starred: dict[str, list[Module]] = {}
+        self._made: dict[tuple[str, int], Meaning] = {}
 
     def _top(self, path: str) -> str:
         folder = posixpath.dirname(path)
@@ -57,13 +69,20 @@ class Names:
         # Which roots are near depends on the folder alone.
         key = (dotted, posixpath.dirname(seen_from))
         if key not in self._found:
-            candidates = self._roots_of.get(dotted.partition(".")[0], ())
+            first = dotted.partition(".")[0]
+            candidates = self._roots_of.get(first, ())
+            if first in FRAMEWORKS or first.replace("_", "-") in self.project.layout.requirements:
+                # `celery.py` in some folder is not what `import celery` means, unless that folder is on sys.path.
+                candidates = [r for r in candidates if r in self._declared or self._is_package(r, first)]
             near = [root for root in candidates if root == "" or seen_from.startswith(root + "/")]
             far = [root for root in candidates if root not in near]
             self._found[key] = next(
                 (module for root in (*near, *far) if (module := self._at(root, dotted)) is not None), None
             )
         return self._found[key]
+
+    def _is_package(self, root: str, name: str) -> bool:
+        return posixpath.join(root, name, "__init__.py") in self.project.python
 
     def _at(self, root: str, dotted: str) -> Module | None:
         stem = posixpath.join(root, dotted.replace(".", "/")) if dotted else root
@@ -98,6 +117,8 @@ class Names:
         if head in ("self", "cls") and rest:
             return self._member_of_class(module, scope, rest, depth)
         item = self._lookup(module, head, scope, line)
+        if item is None and rest and (kind := self._annotated(module, head, scope, depth)) is not None:
+            return self._walk(kind, rest, depth)
         meaning = (
             self._meaning(module, item, depth) if item is not None else self._elsewhere(module, head, scope, depth)
         )
@@ -114,6 +135,19 @@ class Names:
                     before = [item for item in items if item.line <= line]
                     return before[-1] if before else items[0]
                 return items[-1]
+            if any(parameter == name for parameter, _ in module.scopes[index].params):
+                return None  # it hides what has this name further out
+        return None
+
+    def _annotated(self, module: Module, name: str, scope: int, depth: int) -> Meaning:
+        """The class that a parameter's annotation names, quoted or not."""
+        for index in module.enclosing(scope):
+            for parameter, annotation in module.scopes[index].params:
+                if parameter == name:
+                    text = annotation[1] if isinstance(annotation, list) and annotation[0] == "c" else annotation
+                    if not isinstance(text, str) or not text.replace(".", "").isidentifier():
+                        return None
+                    return self.find(module, text, module.scopes[index].parent, None, depth + 1)
         return None
 
     def _elsewhere(self, module: Module, head: str, scope: int, depth: int) -> Meaning:
@@ -122,13 +156,26 @@ class Names:
             for name, _annotation in module.scopes[index].params:
                 if name == head:
                     return None
-        for star in module.stars:
-            source = self._source(module, star)
-            if source is not None and source is not module:
-                found = self.find(source, head, 0, None, depth + 1)
-                if found is not None:
-                    return found
+        for source in self._by_star(module):
+            item = self._lookup(source, head, 0, None)
+            found = self._meaning(source, item, depth + 1) if item is not None and depth < DEEPEST else None
+            if found is not None:
+                return found
         return None
+
+    def _by_star(self, module: Module) -> list[Module]:
+        """The modules whose names come in by `import *`, the nearest first; packages weave them into loops."""
+        if module.path not in self._starred:
+            reached = {module.path: module}
+            waiting = [module]
+            for place in waiting:  # grows as it is walked
+                for star in place.stars:
+                    source = self._source(place, star)
+                    if source is not None and source.path not in reached:
+                        reached[source.path] = source
+                        waiting.append(source)
+            self._starred[module.path] = waiting[1:]
+        return self._starred[module.path]
 
     def _meaning(self, module: Module, item: Scope | Bind | Import, depth: int) -> Meaning:
         if not isinstance(item, Import):
@@ -203,39 +250,42 @@ class Names:
         if depth > DEEPEST:
             return None
         head, _, rest = name.partition(".")
-        items = module.names.get((klass.number, head))
-        if items:
-            return self._walk(self._meaning(module, items[-1], depth), rest, depth)
-        for scope in module.scopes:
-            if scope.parent == klass.number and scope.is_function:
-                items = module.names.get((scope.number, f"self.{head}"))
-                if items:
-                    return (
-                        self._walk(Place(module, items[-1]), rest, depth) if not isinstance(items[-1], Import) else None
-                    )
-        for base in klass.bases:
-            if isinstance(base, str):
-                meaning = self.find(module, base, klass.parent, klass.line, depth + 1)
-                if isinstance(meaning, str):
-                    return f"{meaning}.{name}"
-                if meaning is not None and isinstance(meaning.item, Scope):
-                    found = self.member(meaning.module, meaning.item, name, depth + 1)
-                    if found is not None:
-                        return found
+        for heir in self._lineage(Place(module, klass), depth):
+            if isinstance(heir, str):
+                return f"{heir}.{name}"
+            items = heir.module.names.get((heir.item.number, head))
+            if items:
+                return self._walk(self._meaning(heir.module, items[-1], depth), rest, depth)
+            bind = heir.module.attributes.get((heir.item.number, head))
+            if bind is not None:
+                return self._walk(Place(heir.module, bind), rest, depth)
         return None
 
-    def ancestry(self, meaning: Meaning, depth: int = 0) -> list[str]:
+    def ancestry(self, meaning: Meaning) -> list[str]:
         """The full names of the foreign classes that a class is or derives from."""
-        if isinstance(meaning, str):
-            return [meaning]
-        if meaning is None or depth > DEEPEST or not isinstance(meaning.item, Scope):
-            return []
-        names: list[str] = []
-        for base in meaning.item.bases:
-            if isinstance(base, str):
-                found = self.find(meaning.module, base, meaning.item.parent, meaning.item.line, depth + 1)
-                names += self.ancestry(found, depth + 1)
-        return names
+        return [heir for heir in self._lineage(meaning, 0) if isinstance(heir, str)]
+
+    def _lineage(self, meaning: Meaning, depth: int) -> list[str | Heir]:
+        """A class and all that it derives from, nearest first; a class that seems to derive from itself, once."""
+        found: list[str | Heir] = []
+        seen: set[tuple[str, int]] = set()
+        waiting = [meaning]
+        while waiting:
+            place = waiting.pop()
+            if isinstance(place, str):
+                found.append(place)
+            elif place is not None and isinstance(place.item, Scope):
+                module, klass = place.module, place.item
+                if (module.path, klass.number) not in seen:
+                    seen.add((module.path, klass.number))
+                    found.append(Heir(module, klass))
+                    # The line above: `class Celery(Celery)` derives from what bore the name until then.
+                    waiting += [
+                        self.find(module, base, klass.parent, klass.line - 1, depth + 1)
+                        for base in reversed(klass.bases)
+                        if isinstance(base, str)
+                    ]
+        return found
 
     def type_of(self, module: Module, expr: Expr, scope: int, line: int | None, depth: int = 0) -> Meaning:
         """The class of which `expr` makes an instance, through factories that the project defines."""
@@ -250,19 +300,25 @@ class Names:
             return None
         meaning = self.find(module, function, scope, line, depth + 1)
         if isinstance(meaning, Place) and isinstance(meaning.item, Scope) and meaning.item.is_function:
-            place, made = meaning.module, meaning.item
-            for value in made.returns:
-                kind = self.type_of(place, value, made.number, None, depth + 1)
-                if kind is not None:
-                    return kind
-            return None
+            return self._made_by(meaning.module, meaning.item, depth)
         return meaning
 
+    def _made_by(self, module: Module, factory: Scope, depth: int) -> Meaning:
+        key = (module.path, factory.number)
+        if key not in self._made:
+            # Until it is known, so that factories which call themselves or each other end.
+            self._made[key] = None
+            for value in factory.returns:
+                kind = self.type_of(module, value, factory.number, None, depth + 1)
+                if kind is not None:
+                    self._made[key] = kind
+                    break
+        return self._made[key]
+
     def _type_of_name(self, module: Module, name: str, scope: int, line: int | None, depth: int) -> Meaning:
-        for index in module.enclosing(scope):
-            for parameter, annotation in module.scopes[index].params:
-                if parameter == name and isinstance(annotation, str):
-                    return self.find(module, annotation, module.scopes[index].parent, None, depth + 1)
+        kind = self._annotated(module, name, scope, depth)
+        if kind is not None:
+            return kind
         meaning = self.find(module, name, scope, line, depth + 1)
         if isinstance(meaning, Place) and isinstance(meaning.item, Bind):
             bind = meaning.item

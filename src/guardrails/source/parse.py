@@ -9,13 +9,12 @@ Why children, and why JSON: docs/decisions/0003-parse-in-workers.md
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
-from guardrails.source import extract, workers
+from guardrails.source import extract
 from guardrails.source import target as pythons
 
 if TYPE_CHECKING:
@@ -38,11 +37,13 @@ class Parser:
         target: Target,
         *,
         jobs: int | None = None,
+        cached: bool = True,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.base = base
         self.target = target
         self.jobs = jobs or os.cpu_count() or 1
+        self.cached = cached
         self.progress = progress
         # A file that the running grammar accepts is accepted by every newer one too.
         running_is_newer = target.pinned and target.version < pythons.RUNNING
@@ -64,21 +65,21 @@ class Parser:
                 facts[name] = {"error": problem}
             elif not key:
                 facts[name] = extract.empty()
-            elif key in known:
+            elif (cached := _decoded(known.get(key))) is not None:
                 raws[name] = known[key]
-                facts[name] = orjson.loads(known[key])
+                facts[name] = cached
             else:
                 missing.append(name)
         if missing:
             fresh = self._extract(sys.executable, self.feature, missing)
             self._second_opinion(fresh)
             for name, raw in fresh.items():
-                facts[name] = orjson.loads(raw)
+                facts[name] = _decoded(raw) or {"error": "the parser's answer was not understood"}
                 if "error" not in facts[name]:
                     raws[name] = raw
-            note = self.cache.store(facts[name]["sha"].encode() + b" " + raws[name] for name in raws)
-            if note:
-                self.notes.append(note)
+            if self.cached:
+                lines = (facts[name]["sha"].encode() + b" " + raws[name] for name in raws)
+                self.notes += self.cache.store(lines)
         for name in names:
             if "error" in facts[name]:
                 facts[name]["error"] = self._in_words(facts[name])
@@ -86,7 +87,7 @@ class Parser:
 
     def _second_opinion(self, fresh: dict[str, bytes]) -> None:
         """Give what the running grammar rejects to a newer Python, where the project may run on one."""
-        rejected = {name: orjson.loads(raw) for name, raw in fresh.items() if b'"syntax":true' in raw}
+        rejected = {name: _decoded(raw) or {} for name, raw in fresh.items() if b'"syntax":true' in raw}
         if not rejected:
             return
         if self.target.pinned:
@@ -118,6 +119,8 @@ class Parser:
         return f"does not parse under Python {self.target.label} ({reason})"
 
     def _extract(self, executable: str, feature: tuple[int, int] | None, names: list[str]) -> dict[str, bytes]:
+        from guardrails.source import workers
+
         results = workers.run(executable, feature, self.base, names, jobs=self.jobs, progress=self.progress)
         return {
             name: _with_hint(self.base, name, raw) if b'"syntax":true' in raw else raw for name, raw in results.items()
@@ -146,8 +149,8 @@ class Cache:
         # The last item is empty in a whole file; a torn one loses its last line only.
         return {line[:32].decode("ascii", "replace"): line[33:] for line in lines[:-1]}
 
-    def store(self, lines: Iterator[bytes]) -> str | None:
-        """Replace the cache. Returns why it could not be written, for it costs time and not truth."""
+    def store(self, lines: Iterator[bytes]) -> list[str]:
+        """Replace the cache. Returns a note where it could not be written, for it costs time and not truth."""
         temporary = self.file.with_name(f"facts.{os.getpid()}.tmp")
         try:
             make_private_folder(self.file.parent.parent)
@@ -155,8 +158,8 @@ class Cache:
             temporary.write_bytes(self.header + b"".join(line + b"\n" for line in lines))
             temporary.replace(self.file)
         except OSError as exc:
-            return f"the cache could not be written ({exc.strerror}): every run parses anew"
-        return None
+            return [f"the cache could not be written ({exc.strerror}): every run parses anew"]
+        return []
 
 
 def make_private_folder(folder: Path) -> None:
@@ -187,6 +190,20 @@ def _hint(base: Path, name: str, facts: Facts) -> tuple[int, int] | None:
 
 
 def _with_hint(base: Path, name: str, raw: bytes) -> bytes:
-    facts = orjson.loads(raw)
+    facts = _decoded(raw) or {}
     needed = _hint(base, name, facts)
-    return orjson.dumps({**facts, "needs": needed}) if needed else raw
+    return json.dumps({**facts, "needs": needed}).encode() if needed else raw
+
+
+def _decoded(raw: bytes | None) -> Facts | None:
+    """Facts from their JSON. None for what is no such thing, as in a cache that was cut short."""
+    if raw is None:
+        return None
+    # In-function: a project of empty files needs no decoder, and this one brings other modules along.
+    import orjson
+
+    try:
+        facts = orjson.loads(raw)
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) else None

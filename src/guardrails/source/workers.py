@@ -11,8 +11,6 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from guardrails.source import extract
 
 if TYPE_CHECKING:
@@ -88,7 +86,7 @@ class Worker:
             if done < len(rest):
                 ended = self.end()
                 reason = f"the parser did not survive it (exit status {ended})"
-                yield rest[done], orjson.dumps({"error": reason})
+                yield rest[done], json.dumps({"error": reason}).encode()
                 done += 1
             rest = rest[done:]
 
@@ -99,7 +97,7 @@ class Worker:
         stuck.start()
         try:
             request = {"paths": [str(base / name) for name in names], "feature": self.feature}
-            # json, not orjson: it carries file names that are no UTF-8.
+            # json carries file names that are no UTF-8.
             self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
             for name in names:

@@ -44,7 +44,7 @@ ROUTE = Rule(
     id="GR-DECO-002",
     title="a wrapper above a route registration",
     severity=Severity.ERROR,
-    why="The framework calls the unwrapped function: authentication, limits, timing or retries in the wrapper never run.",
+    why="The framework calls the unwrapped function: what the wrapper does never runs. If it checks a key, anybody may call.",
     fix=_FIX,
     verify=_VERIFY,
     bad='@require_api_key\n@router.delete("/{item_id}")\ndef delete_item(item_id: str): ...  # anybody may delete',
@@ -112,14 +112,16 @@ def _in_stack(names: Names, module: Module, function: Scope) -> Iterator[Finding
                     severity=weakened(severity, module.role),
                     fix=f"Move `@{called_name(decorator)}` above `@{called_name(wrapper)}`.",
                 )
-        return
+        above = []  # a registration further down misses what stands between the two
 
 
 def _message(function: Scope, wrapper: Decorator, decorator: Decorator, found: Registration, place: str | None) -> str:
     defined = f" ({place})" if place else ""
     head = f"`@{called_name(wrapper)}`{defined} stands above `@{called_name(decorator)}` on `{function.name}`: "
     if found.kind == "task":
-        return head + f"{found.framework} runs the function without it, and `{function.name}` has lost {found.lost}"
+        return (
+            head + f"{found.framework} runs the function without it, and `{function.name}` has no {found.lost} any more"
+        )
     return head + f"{found.framework} calls `{function.name}` without it"
 
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 # A part of a path whose value is not known here, such as a prefix from the settings, between two of these.
 SYMBOL = "\x00"
 
-_PARAMETER = r"\{(\w+)(?::(\w+))?\}"
-_FLASK_PARAMETER = r"<(?:(\w+)(?:\([^)]*\))?:)?(\w+)>"
+_PARAMETER = r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?\}"
+_FLASK_PARAMETER = r"<(?:(\w+)(\([^)]*\))?:)?(\w+)>"
 # What a converter's language contains, as converters: a plain parameter takes all but paths.
 _CONTAINS = {
     "str": {"str", "int", "float", "uuid", "mixed"},
@@ -44,7 +44,13 @@ def parse(path: str) -> tuple[Segment, ...]:
 
 def from_flask(path: str) -> str:
     """`/x/<int:id>` as `/x/{id:int}`."""
-    return re.sub(_FLASK_PARAMETER, lambda m: f"{{{m[2]}:{_FLASK_CONVERTERS.get(m[1] or 'string', m[1])}}}", path)
+    return re.sub(_FLASK_PARAMETER, _converted, path)
+
+
+def _converted(match: re.Match[str]) -> str:
+    kind, arguments, name = match[1] or "string", match[2] or "", match[3]
+    # With arguments it matches less than its kind says: `<any(a, b):x>` is no parameter that anything here knows.
+    return f"{{{name}:{kind}{arguments}}}" if arguments else f"{{{name}:{_FLASK_CONVERTERS.get(kind, kind)}}}"
 
 
 _FLASK_CONVERTERS = {
@@ -66,8 +72,11 @@ def _segment(text: str) -> Segment:
         )
     if SYMBOL in text:
         return Segment("unknown", text)
-    if "{" in text:
-        return Segment("mixed", re.sub(_PARAMETER, lambda m: f"{{{m[2] or 'str'}}}", text))
+    kinds = {kind or "str" for _, kind in re.findall(_PARAMETER, text)}
+    if kinds or "{" in text:
+        # One that takes slashes, or of which nothing is known, makes the whole segment unknown.
+        kind = "mixed" if kinds <= _CONTAINS.keys() else "unknown"
+        return Segment(kind, re.sub(_PARAMETER, lambda m: f"{{{m[2] or 'str'}}}", text))
     return Segment("static", text)
 
 
@@ -93,27 +102,29 @@ def _covers_segment(first: Segment, later: Segment) -> bool:
 
 
 def could_match(pattern: tuple[Segment, ...], path: str) -> bool:
-    """Whether a request for `path` may be meant for this route. `{}` in `path` stands for any text."""
+    """Whether a request for `path` may be meant for this route.
+
+    `{}` in `path` is the value of an f-string: one segment where it stands alone in the middle, else any
+    text, slashes included.
+    """
     asked = path.split("/")
     for index, segment in enumerate(pattern):
-        if segment.kind == "path":
+        if segment.kind in ("path", "unknown"):
             return len(asked) > index
         if index >= len(asked):
             return False
-        known = "{}" not in asked[index] and segment.kind == "static"
-        if known and segment.text != asked[index]:
+        text = asked[index]
+        if "{}" in text and (text != "{}" or index == len(asked) - 1):
+            return segment.kind != "static" or segment.text.startswith(text.partition("{}")[0])
+        if text != "{}" and not _fits(segment, text):
             return False
-        if (
-            segment.kind in _STATIC
-            and "{}" not in asked[index]
-            and not re.fullmatch(_STATIC[segment.kind], asked[index])
-        ):
-            return False
-        if segment.kind == "static" and "{}" in asked[index]:
-            shape = ".*".join(re.escape(part) for part in asked[index].split("{}"))
-            if not re.fullmatch(shape, segment.text):
-                return False
     return len(pattern) == len(asked)
+
+
+def _fits(segment: Segment, text: str) -> bool:
+    if segment.kind == "static":
+        return segment.text == text
+    return segment.kind not in _STATIC or re.fullmatch(_STATIC[segment.kind], text) is not None
 
 
 def shown(path: str) -> str:

@@ -29,7 +29,7 @@ DUPLICATE = Rule(
     id="GR-ROUTE-001",
     title="two handlers for one method and path on one router",
     severity=Severity.ERROR,
-    why="The first one registered answers every request; the second, with its checks and fixes, is dead code.",
+    why="The first one registered answers every request; the second, with its checks and fixes, is dead, though the API description may show it.",
     fix="Delete one of the two handlers, or give it a path of its own.",
     verify=_VERIFY,
     bad='@router.get("/{chat_id}")\ndef read(chat_id: str): ...\n\n@router.get("/{conversation_id}")\ndef read_or_404(conversation_id: str): ...',
@@ -51,7 +51,7 @@ DOUBLED = Rule(
     id="GR-ROUTE-003",
     title="a prefix given by the router and again where it is included",
     severity=Severity.ERROR,
-    why="Both are joined: the routes answer under /memory/memory/…, and every caller of /memory/… gets 404.",
+    why="Both are joined: every path holds the prefix twice, and callers of the single prefix get 404.",
     fix="Keep the prefix in one of the two places.",
     verify=_VERIFY,
     bad='router = APIRouter(prefix="/memory")\napp.include_router(router, prefix="/memory")',
@@ -125,7 +125,7 @@ def _on_one_router(table: Table) -> Iterator[Finding]:
 def _conflict(first: Route, later: Route) -> Finding | None:
     if exclusive(first.arm, later.arm) or not later.arm.startswith(first.arm):
         return None
-    asked = f"{later.method} {shown(later.path)}"
+    asked = f"{later.method} {shown(later.said)}"
     place = f"line {first.line}"
     if first.defined == later.defined != 0:
         # Several decorators on one function: nothing is dead, but one of them does nothing.
@@ -146,8 +146,8 @@ def _conflict(first: Route, later: Route) -> Finding | None:
             later.module.path, later.line, message, severity=weakened(DUPLICATE.severity, later.module.role)
         )
     if later.framework == "FastAPI" and covers(first.pattern, later.pattern):
-        message = f"{asked} (`{later.handler}`) is never reached: {shown(first.path)} in {place} matches it first"
-        fix = f"Move `{later.handler}` above `{first.handler}`."
+        message = f"{asked} (`{later.handler}`) is never reached: {shown(first.said)} in {place} matches it first"
+        fix = f"Move `{later.handler}` (line {later.line}) above line {first.line}."
         severity = weakened(UNREACHABLE.severity, later.module.role)
         return UNREACHABLE.at(later.module.path, later.line, message, severity=severity, fix=fix)
     return None
@@ -160,7 +160,7 @@ def _mounts(table: Table) -> Iterator[Finding]:
         earlier = seen[mount.parent, mount.child, mount.module.path, mount.where, mount.call]
         for first in earlier:
             if not exclusive(first.arm, mount.arm) and mount.arm.startswith(first.arm):
-                message = f"`{mount.child.name}` of {mount.child.path} is already included in line {first.line} by the same call"
+                message = f"repeats line {first.line}: `{mount.child.name}` of {mount.child.path} is included twice in the same way"
                 yield TWICE.at(
                     mount.module.path,
                     mount.line,

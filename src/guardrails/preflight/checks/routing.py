@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from guardrails.source import Names, Project
-    from guardrails.source.model import Call, Expr
+    from guardrails.source.model import Call, Decorator, Expr
 
+# A line after every other: what a name means when its function returns.
+AT_THE_END = 10**9
 VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head", "trace"})
 CONSTRUCTORS = {
     "fastapi.FastAPI": "FastAPI",
@@ -48,6 +50,8 @@ class Route(NamedTuple):
     router: RouterId
     framework: str
     method: str
+    # As the code says it, and as Starlette would: Flask writes parameters in another form.
+    said: str
     path: str
     pattern: tuple[Segment, ...]
     module: Module
@@ -103,6 +107,8 @@ class Table:
         # The bottom decorator registers first.
         for decorator in reversed(function.decorators):
             found = registration(self.names, module, function, decorator)
+            if found is None and _looks_like_route(decorator):
+                self.open = True
             if found is None or found.kind != "route" or not isinstance(decorator.expr, list):
                 continue
             receiver, _, verb = str(called_name(decorator)).rpartition(".")
@@ -133,10 +139,10 @@ class Table:
             return
         name, defined = (handler, 0) if isinstance(handler, str) else (handler.name, handler.line)
         framework = self._framework(module, router)
-        text = from_flask(text) if framework == "Flask" else text
+        matched = from_flask(text) if framework == "Flask" else text
         for method in methods:
             self.routes.append(
-                Route(router, framework, method, text, parse(text), module, line, where, arm, name, defined)
+                Route(router, framework, method, text, matched, parse(matched), module, line, where, arm, name, defined)
             )
 
     # Mounts
@@ -169,7 +175,10 @@ class Table:
     ) -> None:
         parent = self.router(module, receiver, call.scope, call.line)
         child_name = arguments[0] if arguments else keywords.get("router", keywords.get("blueprint"))
-        child = self.router(module, child_name, call.scope, call.line) if isinstance(child_name, str) else None
+        if isinstance(child_name, str):
+            child = self.router(module, child_name, call.scope, call.line)
+        else:
+            child = self._made_by(module, child_name, call)
         if parent is None or child is None or ":loop" in call.arm:
             self.open = True
             return
@@ -210,6 +219,18 @@ class Table:
                     self.prefixes.setdefault(identity, None)
                     return identity
         return None
+
+    def _made_by(self, module: Module, value: Expr, call: Call) -> RouterId | None:
+        """The router that a factory of the project makes and returns: `include_router(create_router(settings))`."""
+        if not isinstance(value, list) or value[0] != "()" or not isinstance(value[1], str):
+            return None
+        meaning = self.names.find(module, value[1], call.scope, call.line)
+        if not isinstance(meaning, Place) or not isinstance(meaning.item, Scope) or not meaning.item.is_function:
+            return None
+        made = meaning.item
+        if len(made.returns) != 1 or not isinstance(made.returns[0], str):
+            return None
+        return self.router(meaning.module, made.returns[0], made.number, AT_THE_END)
 
     def _learn(self, identity: RouterId, module: Module, bind: Bind) -> None:
         value = bind.value
@@ -292,6 +313,15 @@ class Table:
                 yield from self.flattened(item.child, base, depth + 1, own=item.prefix or None, sure=always)
             else:
                 yield from self.flattened(item.child, base + (item.prefix or ""), depth + 1, sure=always)
+
+
+def _looks_like_route(decorator: Decorator) -> bool:
+    """`@something.get("/path")`, whatever something is."""
+    verb = str(called_name(decorator)).rpartition(".")[2]
+    if verb not in (*VERBS, "route", "api_route", "websocket") or not isinstance(decorator.expr, list):
+        return False
+    first = next(iter(decorator.expr[2]), None)
+    return isinstance(first, list) and first[0] == "c" and str(first[1]).startswith("/")
 
 
 def _methods(verb: str, keywords: dict[str, Expr]) -> list[str] | None:

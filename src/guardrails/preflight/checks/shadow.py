@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from guardrails.preflight.context import Context
     from guardrails.source import Project, Root
 
+# Prints what the import takes, and fails while that is the file that shadows.
+_PROOF = (
+    "python -c \"import importlib.util as u, os, sys; p = u.find_spec('{name}').origin; "
+    "print(p); sys.exit(p == os.path.abspath('{path}'))\""
+)
 _VERIFY = "guardrails preflight --static --select GR-SHADOW"
 
 BESIDE = Rule(
@@ -44,7 +50,7 @@ STDLIB = Rule(
     severity=Severity.ERROR,
     why="Every library that imports this name gets the wrong module: it breaks far away, at import or on a rare path.",
     fix="Rename it, or move it into the application's package.",
-    verify="python -c \"import importlib.util as u; print(u.find_spec('{name}').origin)\"",
+    verify=_PROOF,
     bad="profile.py        # `import cProfile` now fails: it imports profile\napp/main.py",
     good="app/profiles.py\napp/main.py",
     runbook="name-shadowing",
@@ -55,7 +61,7 @@ LIBRARY = Rule(
     severity=Severity.ERROR,
     why="Whoever imports the library gets this file instead: AttributeError or ImportError in code that did not change.",
     fix="Rename it, or move it into the application's package.",
-    verify="python -c \"import importlib.util as u; print(u.find_spec('{name}').origin)\"",
+    verify=_PROOF,
     bad="redis.py          # `from redis import Redis` now imports itself\napp/main.py       # depends on redis",
     good="app/cache.py\napp/main.py",
     runbook="name-shadowing",
@@ -171,7 +177,7 @@ def _at_root(project: Project, root: Root, libraries: dict[str, str]) -> Iterato
                 None,
                 f"{path} takes the place of the library {name!r} ({place}): {_because(root)}",
                 severity=_severity(root, path),
-                verify=_in_folder(root, LIBRARY.verify.format(name=name)),
+                verify=_proof(root, name, path),
             )
 
 
@@ -196,19 +202,20 @@ def _shadows_stdlib(root: Root, name: str, path: str) -> Finding:
         if loses
         else f"{path} takes the place of the standard library's {name!r}: {_because(root)}"
     )
-    verify = _in_folder(root, STDLIB.verify.format(name=name))
-    return STDLIB.at(path, None, message, severity=_severity(root, path), verify=verify)
+    return STDLIB.at(path, None, message, severity=_severity(root, path), verify=_proof(root, name, path))
 
 
 def _because(root: Root) -> str:
-    where = root.folder or "."
+    where = f"{root.folder}/" if root.folder else "the project's top folder"
     if root.kind == "assumed":
         return f"{where} comes first on sys.path for `python -m`, pytest and servers started there"
     return f"{where} comes first on sys.path ({root.place}: {root.command})"
 
 
-def _in_folder(root: Root, command: str) -> str:
-    return f"(cd {root.folder} && {command})" if root.folder else command
+def _proof(root: Root, name: str, path: str) -> str:
+    """A command that shows which module wins, run where the root is."""
+    command = _PROOF.format(name=name, path=path[len(root.folder) :].lstrip("/"))
+    return f"(cd {shlex.quote(root.folder)} && {command})" if root.folder else command
 
 
 def _severity(root: Root, path: str) -> Severity:

@@ -41,6 +41,9 @@ def _lines(record: GateRecord, paint: Paint) -> Iterator[str]:
             yield f"{paint(label, 'error' if check.status == 'error' else 'dim')}  {check.id}: {check.reason}"
     for note in record.notes:
         yield f"{paint('note', 'dim')}  {note}"
+    if shown:
+        rule = shown[0].rule
+        yield f"{paint('more', 'dim')}  guardrails explain {rule}: bad and good code, and the runbook"
     yield verdict_line(record, paint)
 
 
@@ -73,7 +76,7 @@ def verdict_line(record: GateRecord, paint: Paint = lambda text, _role: text) ->
     counts = [counted(s["errors"], "error"), counted(s["warnings"], "warning")]
     counts += [f"{s['infos']} info"] if s["infos"] else []
     counts += [f"{s['waived']} waived"] if s["waived"] else []
-    checks = [f"{counted(s['checks_run'], 'check')} over {counted(s['files'], 'file')} ({s['lines']:,} lines)"]
+    checks = [f"{counted(s['checks_run'], 'check')} over {counted(s['files'], 'file')} ({counted(s['lines'], 'line')})"]
     checks += [f"{s['checks_skipped']} skipped"] if s["checks_skipped"] else []
     checks += [f"{s['checks_crashed']} CRASHED"] if s["checks_crashed"] else []
     checks += [f"{counted(s['not_analysed'], 'file')} not analysed"] if s["not_analysed"] else []
