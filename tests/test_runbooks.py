@@ -13,7 +13,7 @@ from guardrails.cli import main
 from guardrails.config import ENV_PREFIX, Config, PreflightConfig, WaiverEntry
 from guardrails.evidence import Rung, Severity
 from guardrails.preflight import catalogue
-from guardrails.preflight.rules import FAMILIES, WAIVER_FAMILY
+from guardrails.preflight.families import FAMILIES, WAIVER_FAMILY
 from guardrails.shipped import shipped_names
 from tests.command_lines import command_lines, mistakes
 from tests.consoles import steps

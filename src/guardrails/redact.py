@@ -4,8 +4,8 @@
 
 Four ways to know a secret, tried in this order:
 
-    1. values handed in         as they are, and as URLs, JSON, Python, HTML and base64 write them
-    2. private keys in PEM      from BEGIN to END, or as far as the lines of the key go
+    1. private keys in PEM      from BEGIN to END, or as far as the lines of the key go
+    2. values handed in         as they are, and as URLs, JSON, Python, HTML and base64 write them
     3. its own shape            `://user:…@`  `Bearer …`  the formats of known providers
     4. the name before it       `DB_PASSWORD=…`  `"api_key": "…"`  `?token=…`  `Cookie: …`  `--secret …`
 
@@ -30,6 +30,8 @@ MARK = "[redacted]"
 SHORTEST_VALUE = 6
 # A longer value is neither a placeholder nor an expression: so hostile text is not read again and again.
 _SHORT = 200
+# What has gone may bare another secret, say one that was glued to it. Two rounds are the rule.
+_ROUNDS = 8
 _EOL = r"\n\r\v\f\x1c-\x1e\x85\u2028\u2029"
 
 NEVER, SOMETIMES, ALWAYS = 0, 1, 2
@@ -63,7 +65,7 @@ _NEVER = re.compile(
 # A name, what leads to it and what ties a value to it. Possessive, and a name begins only where no name can
 # go on, so that no character is read twice. An escape such as `\n` would else be glued to the name.
 _NAMED = re.compile(
-    r"--(?P<flag>[\w-]++)[ \t]{1,8}(?![-\s])"
+    r"(?<![\w-])--(?P<flag>[\w-]++)[ \t]{1,8}(?![-\s])"
     r"|(?:(?P<query>[?&]|&amp;|%26|%3[fF]|\\u00(?:26|3[fF]))|(?P<tag><)|(?P<address>//)|\\[nrt]|(?<![\w.-]))"
     r"(?P<name>[\w.-]++)(?P<quote>\\*+[\"'])?\]?"
     r"(?P<tie>[ \t]{0,8}(?:=>|={1,3}|:=|:[ \t]*[A-Za-z][\w.|\[\], ]{0,60}[ \t]=(?=[ \t])|::?|!=|%3[dD]|[,>])[ \t]{0,8})"
@@ -75,7 +77,8 @@ _QUOTES = {
     one: re.compile(rf"(\\*+{one}(?:\\{one}|{two}{one}{two}){one}|{one}{one})|(?<!\\)(\\*+)({one}|(?=[{_EOL}])|\Z)")
     for one, two in ("\"'", "'\"")
 }
-_LIST = re.compile(rf"[\[(](\s{{0,20}}[bru]?[\"'][^\[\]()]{{0,{10 * _SHORT}}})[\])]")
+_ITEMS = rf"(\[redacted\]|\s{{0,20}}[bru]?[\"'][^\[\]()]{{0,{10 * _SHORT}}})"
+_LISTS = re.compile(rf"\[{_ITEMS}\]|\({_ITEMS}\)")
 # Unquoted, up to what follows in a list; where `=` ties closely, also up to the next `name=`.
 _NEXT = r"[\s\"']|\Z"
 _OTHERS = r"[\"'](?![\s,;:.)\]}>&\\]|\Z)|\\(?![\"'])"
@@ -128,7 +131,7 @@ _SHAPES = (
     r"(hooks\.slack\.com/\w{1,20}/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/)[^\s\"'<>\\)\[]++",
     r"(?<!\d)\d{8,10}:AA[\w-]{30,}+",
     r"(?i)(\blogin\s{1,8}\S{1,100}\s{1,20}password\s{1,8})[^\s\[]\S*+",
-    r"(?i)(\b(?:password|identified by)[ \t]{1,8}')[^'\n]++(?=')",
+    r"(?i)(\b(?:password|identified by)[ \t]{1,8}')[^'" + _EOL + r"]++(?=')",
     r"((?<!\S)(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']{1,100}:)(?!\d+(?:\s|\Z))[^\s\"']++",
 )
 
@@ -154,11 +157,17 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """`text` with `[redacted]` in place of each secret. Takes time in proportion to its length."""
-        for form in self._forms:
-            mark = MARK + "\n" * form.count("\n")
-            # Between the marks only: a secret called "redacted" must not grow at each turn.
-            text = MARK.join(part.replace(form, mark) for part in text.split(MARK))
+        for _ in range(_ROUNDS):
+            before, text = text, self._once(text)
+            if text == before:
+                break
+        return text
+
+    def _once(self, text: str) -> str:
         text = "".join(_cut(text, _pem_blocks(text)))
+        for form in self._forms:
+            # Between the marks only: a secret called "redacted" must not grow at each turn.
+            text = MARK.join(part.replace(form, _mark(form)) for part in text.split(MARK))
         for pattern in _shapes():
             text = pattern.sub(rf"\1{MARK}" if pattern.groups else MARK, text)
         return "".join(_cut(text, _named_values(text, self._extra)))
@@ -199,6 +208,11 @@ def _forms(secret: str) -> Iterator[str]:
         yield from (core, core.replace("+", "-").replace("/", "_"))
 
 
+def _mark(secret: str) -> str:
+    """The mark, and the line breaks of what it stands for."""
+    return MARK + "".join(re.findall(rf"[{_EOL}]", secret))
+
+
 def _cut(text: str, spans: Iterable[tuple[int, int, str]]) -> Iterator[str]:
     """The pieces of `text`, each span replaced by its mark."""
     done = 0
@@ -217,7 +231,7 @@ def _pem_blocks(text: str) -> Iterator[tuple[int, int, str]]:
         if after is not None and after[1] == "END":
             block = text[edge.end() : after.start()]
             # Code that mentions both edges is no key, the lines of which may well bear the prefixes of a log.
-            if len(block) <= _SHORT or 2 * sum(map(len, _PEM_LINE.findall(block))) > len(block):
+            if (len(block) <= _SHORT and MARK not in block) or 2 * sum(map(len, _PEM_LINE.findall(block))) > len(block):
                 done = after.end()
         done = max(done, _end(_PEM_BODY, text, edge.end()))
         if done > edge.end():
@@ -230,7 +244,7 @@ def _named_values(text: str, extra: frozenset[str]) -> Iterator[tuple[int, int, 
         span = _value(text, found, extra)
         position = found.end() if span is None else span[1]
         if span is not None:
-            yield *span, MARK + "\n" * text.count("\n", *span)
+            yield *span, _mark(text[slice(*span)])
 
 
 def _value(text: str, found: re.Match[str], extra: frozenset[str]) -> tuple[int, int] | None:
@@ -262,8 +276,8 @@ def _unquoted(text: str, found: re.Match[str], name: str, tie: str, sign: str) -
     start = found.end()
     if sign == ",":
         return start, start, False
-    if (listed := _LIST.match(text, start)) is not None:
-        return *listed.span(1), False
+    if (listed := _LISTS.match(text, start)) is not None:
+        return start + 1, listed.end() - 1, False
     if sign == ":" and _HEADER.search(name):
         return *_header_value(text, start, text[found.start() - 1 : found.start()]), False
     if tie == "=" and name.isupper() and _begins_line(text, found):

@@ -23,7 +23,7 @@ def command(rule: str | None, form: str) -> None:
 
     RULE is an id (GR-DECO-001) or a family (GR-DECO). Without it, all rules are listed.
     """
-    from guardrails.preflight.rules import catalogue, find_rules
+    from guardrails.preflight.families import catalogue, find_rules
 
     rules = find_rules(rule) if rule else catalogue()
     if form == "json":

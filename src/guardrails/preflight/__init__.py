@@ -4,7 +4,8 @@ Static checks read the project's source and execute nothing of it. `run_gate(pat
 """
 
 from guardrails.preflight.engine import run_gate
+from guardrails.preflight.families import catalogue, find_rules
 from guardrails.preflight.record import write_record
-from guardrails.preflight.rules import Rule, catalogue, find_rules
+from guardrails.preflight.rule import Rule
 
 __all__ = ["Rule", "catalogue", "find_rules", "run_gate", "write_record"]

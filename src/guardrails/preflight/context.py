@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from guardrails.evidence import Finding
-    from guardrails.preflight.rules import Rule
+    from guardrails.preflight.rule import Rule
     from guardrails.source import Project
 
 

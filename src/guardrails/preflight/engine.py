@@ -20,7 +20,7 @@ from guardrails.config import load_config
 from guardrails.evidence import CheckResult, Evidence, GateRecord, NotAnalysed, Rung
 from guardrails.git import head
 from guardrails.hooks import emit
-from guardrails.preflight import rules, waivers
+from guardrails.preflight import families, waivers
 from guardrails.preflight.context import Context
 from guardrails.redact import redacted
 from guardrails.source import load_project, require_folder
@@ -59,8 +59,8 @@ def run_gate(
     begun, started = clock.monotonic(), clock.wall()
     require_folder(path)
     config = _overridden(config or load_config(path), strict=strict, select=tuple(select), jobs=jobs)
-    families = rules.selected_families(config.preflight.select)
-    excuses = waivers.configured(config)
+    selected = families.selected_families(config.preflight.select)
+    excuses = waivers.configured(config, families.catalogue)
     project = load_project(
         path,
         src=config.src,
@@ -73,12 +73,12 @@ def run_gate(
     context = Context(project, config.python)
     findings: list[Finding] = []
     checks: list[CheckResult] = []
-    for family in families:
+    for family in selected:
         result, found = _run(family, context, clock)
         checks.append(result)
         findings += found
     today = dt.datetime.fromtimestamp(started, dt.UTC).date()
-    findings = waivers.apply(dict.fromkeys(findings), excuses, families, today)
+    findings = waivers.apply(dict.fromkeys(findings), excuses, selected, today)
     findings.sort(key=lambda f: (f.severity.rank, f.waived is not None, f.path, f.line or 0, f.rule))
     not_analysed = tuple(NotAnalysed(_safe(name), _safe(reason)) for name, reason in project.not_analysed)
     verdict, exit_code = _weigh(
@@ -127,7 +127,7 @@ def _run(family: str, context: Context, clock: Clock) -> tuple[CheckResult, list
         reason = "no Python file could be analysed" if context.project.python else "no Python file"
         return CheckResult(family, "skipped", 0.0, reason), []
     try:
-        found = list(rules.family_module(family).check(context))
+        found = list(families.family_module(family).check(context))
     except Exception as exc:  # whatever a check raises, the others run and the verdict says so
         if os.environ.get("GUARDRAILS_DEBUG"):
             raise

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from guardrails.config import FILE
 from guardrails.errors import ConfigError
 from guardrails.evidence import Severity, Waiver
-from guardrails.preflight import rules
-from guardrails.preflight.rules import Rule
+from guardrails.preflight.rule import Rule
 from guardrails.source.files import matches_glob
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from guardrails.config import Config
     from guardrails.evidence import Finding
@@ -49,11 +48,14 @@ UNMATCHED = Rule(
 RULES = (EXPIRED, UNMATCHED)
 
 
-def configured(config: Config) -> tuple[Waiver, ...]:
-    """The waivers that a configuration holds. Raises ConfigError for those of no rule, which would excuse nothing."""
+def configured(config: Config, catalogue: Callable[[], Iterable[Rule]]) -> tuple[Waiver, ...]:
+    """The waivers that a configuration holds. `catalogue`: gives all rules, and is called only where there are some.
+
+    Raises ConfigError for waivers of no rule, which would excuse nothing.
+    """
     if not config.waiver:
         return ()
-    known = [rule.id for rule in rules.catalogue()]
+    known = [rule.id for rule in catalogue()]
     lines = [*config.waiver_lines, *[1] * len(config.waiver)]
     found, problems = [], []
     for entry, line in zip(config.waiver, lines, strict=False):

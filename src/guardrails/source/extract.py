@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Expr = Any
 
 # Part of the cache key: raise it whenever the shape or the content of the facts changes.
-SCHEMA = 2
+SCHEMA = 3
 MAX_BYTES = 1_048_576
 HTTP_VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head", "websocket_connect"})
 LOCAL_URLS = ("http://localhost", "http://127.0.0.1", "http://0.0.0.0")
@@ -172,6 +172,9 @@ class Walker:
         if node.value is not None:
             self.bind(node.target, reduce(node.value), node.lineno, scope, arm)
 
+    def aug_assign(self, node: ast.AugAssign, scope: int, arm: str) -> None:
+        self.bind(node.target, UNKNOWN, node.lineno, scope, arm)
+
     def bind(self, target: ast.expr, value: Expr, line: int, scope: int, arm: str) -> None:
         name = reduce(target)
         if isinstance(name, str):
@@ -256,6 +259,7 @@ HANDLERS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.ImportFrom: Walker.import_from,
     ast.Assign: Walker.assign,
     ast.AnnAssign: Walker.ann_assign,
+    ast.AugAssign: Walker.aug_assign,
     ast.Expr: Walker.expression,
     ast.Return: Walker.return_,
     ast.If: Walker.if_,
@@ -295,10 +299,7 @@ def reduce(node: Any, depth: int = 0) -> Expr:  # noqa: C901 - one branch a kind
     if kind is ast.Await:
         return reduce(node.value, depth)
     if kind is ast.JoinedStr:
-        return [
-            "f",
-            [reduce(v.value if v.__class__ is ast.FormattedValue else v, depth) for v in node.values],
-        ]
+        return ["f", [reduce(inserted(v) if v.__class__ is ast.FormattedValue else v, depth) for v in node.values]]
     if kind is ast.BinOp and node.op.__class__ is ast.Add:
         return ["+", reduce(node.left, depth), reduce(node.right, depth)]
     if kind in (ast.List, ast.Tuple, ast.Set):
@@ -310,6 +311,11 @@ def reduce(node: Any, depth: int = 0) -> Expr:  # noqa: C901 - one branch a kind
     if kind is ast.Starred:
         return ["*", reduce(node.value, depth)]
     return UNKNOWN
+
+
+def inserted(node: Any) -> Any:
+    """What an f-string inserts as it is; with a format or a conversion it inserts something else."""
+    return node.value if node.format_spec is None and node.conversion == -1 else node
 
 
 def constant(value: Any) -> Expr:

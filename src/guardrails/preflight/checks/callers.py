@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from guardrails.preflight.checks.matching import SYMBOL, could_match, parse
 from guardrails.source import Role
 from guardrails.source.files import role_of
-from guardrails.source.model import Scope
+from guardrails.source.model import Bind, Scope
+from guardrails.source.names import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,13 +52,13 @@ def unserved(project: Project, names: Names, table: Table) -> Iterator[Asked]:
     served = _served(table)
     if served is None:
         return
-    for path, line, method, asked, role in (*_from_code(project, names), *_from_pages(project, served)):
+    for path, line, method, asked, role in (*_from_code(project, names, table), *_from_pages(project, served)):
         path_only = asked.partition("?")[0].partition("#")[0]
         forms = (path_only, path_only.rstrip("/") or "/", path_only + "/")  # redirect_slashes
         fits = [(m, p) for m, p in served if any(could_match(p, form) for form in forms)]
         if not fits:
             yield Asked(path, line, method, path_only, role, "")
-        elif method not in {m for m, _ in fits} and "ANY" not in {m for m, _ in fits} and method != "HEAD":
+        elif not {method, "ANY"} & {m for m, _ in fits} and method not in ("HEAD", "OPTIONS"):
             methods = ", ".join(sorted({m for m, _ in fits}))
             yield Asked(path, line, method, path_only, role, f" (only {methods})")
 
@@ -74,7 +75,7 @@ def _served(table: Table) -> list[tuple[str, tuple[Segment, ...]]] | None:
     return [*found, *(("ANY", parse(path)) for path in IMPLICIT)]
 
 
-def _from_code(project: Project, names: Names) -> Iterator[tuple[str, int, str, str, Role]]:
+def _from_code(project: Project, names: Names, table: Table) -> Iterator[tuple[str, int, str, str, Role]]:
     ports = own_ports(project)
     for module in project.modules.values():
         for request in module.requests:
@@ -88,9 +89,9 @@ def _from_code(project: Project, names: Names) -> Iterator[tuple[str, int, str, 
                     continue
                 method, argument = str(first[1]).upper(), request.arguments[1]
             asked = _path(argument)
-            if asked is None or not _asks_itself(names, module, request, ports):
-                continue
-            yield module.path, request.line, method, asked, module.role
+            above = _asks_itself(names, table, module, request, ports) if asked is not None else None
+            if asked is not None and above is not None:
+                yield module.path, request.line, method, above + asked, module.role
 
 
 def _path(argument: object) -> str | None:
@@ -100,32 +101,46 @@ def _path(argument: object) -> str | None:
     if argument[0] == "c" and isinstance(argument[1], str):
         text = argument[1]
     elif argument[0] == "f":
-        text = "".join(part[1] if isinstance(part, list) and part[0] == "c" else "{}" for part in argument[1])
+        text = "".join(str(part[1]) if isinstance(part, list) and part[0] == "c" else "{}" for part in argument[1])
     else:
         return None
     text = re.sub(r"^https?://(test|testserver|localhost|127\.0\.0\.1)(:\d+)?(?=/)", "", text)
     return text if text.startswith("/") and not text.startswith("//") else None
 
 
-def _asks_itself(names: Names, module: Module, request: Request, ports: set[str]) -> bool:
-    """Whether the receiver is a client of this very application."""
+def _asks_itself(names: Names, table: Table, module: Module, request: Request, ports: set[str]) -> str | None:
+    """The path that a client of this very application puts before what it asks. None: it is no such client."""
     if not isinstance(request.receiver, str):
-        return False
+        return None
     starts = [scope.line for scope in module.scopes]
     index = bisect.bisect_right(starts, request.line) - 1
-    if any(re.search(ON_PURPOSE, module.scopes[i].name) for i in module.enclosing(index)):
-        return False
+    if re.search(ON_PURPOSE, module.path_to(index), re.IGNORECASE):
+        return None
     kind = names.type_of(module, request.receiver, index, request.line) or _fixture(
         names, module, index, request.receiver
     )
     if not isinstance(kind, str):
-        return False
+        return None
+    address = _address(names, table, module, request, index)
+    above = re.sub(r"^\w+://[^/]*", "", address).rstrip("/")
     if re.fullmatch(TEST_CLIENTS, kind):
-        return True
-    # The project's own client: an HTTP client in a module that names this service's address.
-    return re.fullmatch(HTTP_CLIENTS, kind) is not None and any(
-        match[1] in ports for url in module.local_urls if (match := re.match(LOCAL_URL, url))
-    )
+        return above
+    # The project's own client: an HTTP client of this service's address, or in a module that names it.
+    urls = [address] if address else module.local_urls
+    is_own = any(match[1] in ports for url in urls if (match := re.match(LOCAL_URL, url)))
+    return above if is_own and re.fullmatch(HTTP_CLIENTS, kind) else None
+
+
+def _address(names: Names, table: Table, module: Module, request: Request, index: int) -> str:
+    """The `base_url` that a client was made with; "" where there is none, or only the running program knows it."""
+    meaning = names.find(module, request.receiver, index, request.line)
+    bind = meaning.item if isinstance(meaning, Place) else None
+    if not isinstance(meaning, Place) or not isinstance(bind, Bind):
+        return ""
+    if not isinstance(bind.value, list) or bind.value[0] != "()" or "base_url" not in bind.value[3]:
+        return ""
+    text = table.text(meaning.module, bind.value[3]["base_url"], bind.scope, bind.line)
+    return text if text and SYMBOL not in text else ""
 
 
 def _fixture(names: Names, module: Module, index: int, receiver: str) -> Meaning:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from guardrails.evidence import Severity
 from guardrails.preflight.checks.registrations import Registration, called_name, effect_of, registration
-from guardrails.preflight.rules import Rule, weakened
+from guardrails.preflight.rule import Rule, weakened
 from guardrails.source.model import Scope
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from guardrails.evidence import Severity
 from guardrails.preflight.checks import callers
 from guardrails.preflight.checks.matching import SYMBOL, covers, parse, shown
 from guardrails.preflight.checks.routing import Mount, Route, RouterId, Table
-from guardrails.preflight.rules import Rule, weakened
+from guardrails.preflight.rule import Rule, weakened
 from guardrails.source.model import exclusive
 
 if TYPE_CHECKING:
@@ -156,6 +156,8 @@ def _conflict(first: Route, later: Route) -> Finding | None:
 def _mounts(table: Table) -> Iterator[Finding]:
     seen: dict[tuple[object, ...], list[Mount]] = defaultdict(list)
     for mount in sorted(table.mounts, key=lambda m: (m.module.path, m.line)):
+        if mount.prefix is None:
+            continue
         yield from _doubled(table, mount)
         earlier = seen[mount.parent, mount.child, mount.module.path, mount.where, mount.call]
         for first in earlier:

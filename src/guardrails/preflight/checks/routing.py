@@ -183,8 +183,9 @@ class Table:
             self.open = True
             return
         key = "prefix" if "prefix" in keywords else "url_prefix"
-        prefix = self.text(module, keywords[key], call.scope, call.line) if key in keywords else ""
-        if prefix is None or "**" in keywords:
+        given = keywords.get(key, "**" if "**" in keywords else ["c", ""])
+        prefix = self.text(module, given, call.scope, call.line)
+        if prefix is None:
             self.open = True
         self.mounts.append(
             Mount(
@@ -235,8 +236,8 @@ class Table:
     def _learn(self, identity: RouterId, module: Module, bind: Bind) -> None:
         value = bind.value
         keywords = value[3] if isinstance(value, list) and value[0] == "()" else {}
-        prefix = keywords.get("prefix", keywords.get("url_prefix"))
-        self.prefixes[identity] = "" if prefix is None else self.text(module, prefix, bind.scope, bind.line)
+        prefix = keywords.get("prefix", keywords.get("url_prefix", "**" if "**" in keywords else ["c", ""]))
+        self.prefixes[identity] = self.text(module, prefix, bind.scope, bind.line)
         kinds = self.names.ancestry(self.names.type_of(module, value, bind.scope, bind.line))
         if any(kind.endswith((".FastAPI", ".Flask")) for kind in kinds):
             self.apps.add(identity)

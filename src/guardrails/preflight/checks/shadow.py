@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from guardrails.evidence import Severity
 from guardrails.preflight.checks import distributions
-from guardrails.preflight.rules import Rule, weakened
+from guardrails.preflight.rule import Rule, weakened
 from guardrails.source.files import role_of
 from guardrails.source.layout import normalised
 
