@@ -47,11 +47,11 @@ _ALWAYS = re.compile(
     r"|conn(?:ection)?_?str(?:ing)?(?![a-z])|(?:api|private|secret|access|(?:en|de)cryption|signing|master|account"
     r"|ssh|service|storage|fernet|hmac|aes|rsa|auth|app|application|consumer|deploy|webhook|license|subscription"
     rf"|admin|session|cookie|{_VENDORS})_?keys?(?![a-z])|(?:access|auth|refresh|bearer|session|security|csrf|xsrf|api"
-    rf"|bot|oauth2?|id|personal|deploy|user|service|client|app|device|reset|invite|login|admin|{_VENDORS})_?token(?:\d+)?$"
+    rf"|bot|oauth2?|id|personal|private|deploy|user|service|client|app|device|reset|invite|login|admin|{_VENDORS})_?token(?:\d+)?$"
     r"|(?:db|user|smtp|mail|redis|mysql|pg|ftp|admin|root|proxy|http|login)_?pass$|(?:^|_)(?:authorization|cookie)$"
 )
-_SOMETIMES = re.compile(r"(?:^|_)(?:token|auth|pass|pw|signature|sig|session_?id|sid|bearer|otp)(?:_?\d+)?$")
-_IN_QUERY = re.compile(r"(?:^|_)(?:key|code|token|sig|signature|hmac|pass|auth|session|sid|ticket|credential)$")
+_SOMETIMES = re.compile(r"(?:^|_)(?:token|auth|pass|pw|signature|sig|\w{0,5}sessionid|bearer|otp)(?:_?\d+)?$")
+_IN_QUERY = re.compile(r"(?:^|_)(?:key|code|token|sig|signature|hmac|pass|auth|ticket|credential)$")
 _HEADER = re.compile(r"(?:^|[-_])(?:authorization|(?:set-)?cookie)\Z", re.IGNORECASE)
 _NEVER = re.compile(
     r"_(?:counts?|files?|filename|path|dir|folder|names?|types?|ur[li]s?|(?<!secret_)ids?|len|length|size|min|max|limit"
@@ -79,6 +79,7 @@ _QUOTES = {
 }
 _ITEMS = rf"(\[redacted\]|\s{{0,20}}[bru]?[\"'][^\[\]()]{{0,{10 * _SHORT}}})"
 _LISTS = re.compile(rf"\[{_ITEMS}\]|\({_ITEMS}\)")
+_YAML_BLOCK = re.compile(r"[|>][+-]?[ \t]*\n([ \t]++)[^\n]*+(?:\n\1[^\n]*+)*")
 # Unquoted, up to what follows in a list; where `=` ties closely, also up to the next `name=`.
 _NEXT = r"[\s\"']|\Z"
 _OTHERS = r"[\"'](?![\s,;:.)\]}>&\\]|\Z)|\\(?![\"'])"
@@ -118,6 +119,10 @@ _PREFIX = (
     r"|dop_v1_|shp(?:at|ca|pa|ss)_|lsv2_(?:pt|sk)_|glsa_|dckr_pat_|rubygems_|nvapi-|GOCSPX-|ATATT3|AIza|ya29\."
     rf"|{_START}(?:sk-|npm_|pypi-|hf_|gsk_|r8_|sbp_|xapp-|xai-|pplx-|tvly-|PMAK-|figd_|hvs\.|SG\.|dapi|sntrys_))"
 )
+_PAIR = (
+    r"(?i)(\bname[\"']?\s{0,4}[:=]\s{0,4}[\"']?[\w.-]{0,60}(?:passw|secret|token|api_?key|credential)[\w.-]{0,60}[\"']?,?"
+    r"\s{0,40}[\"']?value[\"']?\s{0,4}[:=]\s{0,4}[\"']?)(?!\[redacted\]|\s)"
+)
 # The first group, where there is one, stays.
 _SHAPES = (
     # To the last `@`, but not over a query: a password may hold `@`, `:`, `%`, and if need be quotes.
@@ -129,6 +134,7 @@ _SHAPES = (
     r"(?<![A-Z0-9])A(?:KIA|SIA|BIA|CCA)[A-Z0-9]{12,}+",
     rf"{_PREFIX}(?=[a-z_-]{{0,80}}[A-Z0-9])[\w+/=-]{{16,}}+(?:\.[\w-]{{16,}}+)?",
     r"(hooks\.slack\.com/\w{1,20}/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/)[^\s\"'<>\\)\[]++",
+    rf"{_PAIR}[^\"'{_EOL}]++",
     r"(?<!\d)\d{8,10}:AA[\w-]{30,}+",
     r"(?i)(\blogin\s{1,8}\S{1,100}\s{1,20}password\s{1,8})[^\s\[]\S*+",
     r"(?i)(\b(?:password|identified by)[ \t]{1,8}')[^'" + _EOL + r"]++(?=')",
@@ -278,6 +284,8 @@ def _unquoted(text: str, found: re.Match[str], name: str, tie: str, sign: str) -
         return start, start, False
     if (listed := _LISTS.match(text, start)) is not None:
         return start + 1, listed.end() - 1, False
+    if (block := _YAML_BLOCK.match(text, start)) is not None:
+        return block.end(1), block.end(), False
     if sign == ":" and _HEADER.search(name):
         return *_header_value(text, start, text[found.start() - 1 : found.start()]), False
     if tie == "=" and name.isupper() and _begins_line(text, found):

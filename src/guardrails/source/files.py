@@ -7,6 +7,7 @@ told, because what it brings in is not analysed.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -27,6 +28,7 @@ SKIPPED_FOLDERS = frozenset(
         ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", ".idea", ".vscode",
     }
 )  # fmt: skip
+MAX_OTHER_BYTES = 1_048_576
 # Files beside Python that say how a project is started, tested and called.
 _OTHER_NAMES = re.compile(
     r"Dockerfile.*|Procfile|Makefile|\.python-version|.*\.(dockerfile|sh|toml|ya?ml|cfg|ini|txt|md)"
@@ -104,6 +106,15 @@ def list_files(base: Path, exclude: Sequence[str] = ()) -> Tree:
     return Tree(base, tuple(sorted(kept)), tuple(sorted(others)), tuple(sorted(left_out)), excluded)
 
 
+def text_of(path: Path) -> str:
+    """What a file beside Python says; "" where it cannot be read, or is a pipe that would be waited for."""
+    try:
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
+            return file.read(MAX_OTHER_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
 def matches_glob(pattern: str, path: str) -> bool:
     """Whether a glob, or a folder named by it, covers this path."""
     return fnmatchcase(path, pattern) or fnmatchcase(path, pattern.rstrip("/") + "/*")
@@ -154,7 +165,9 @@ def _is_second_name(base: Path, name: str, left_out: list[tuple[str, str]]) -> b
     except OSError:
         return False  # reported as unreadable when it is read
     if not stat.S_ISLNK(mode):
-        return stat.S_ISDIR(mode)
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            left_out.append((name, "a pipe, a socket or a device"))
+        return not stat.S_ISREG(mode)
     path = base / name
     if not path.exists():
         left_out.append((name, "a broken link"))
@@ -162,4 +175,8 @@ def _is_second_name(base: Path, name: str, left_out: list[tuple[str, str]]) -> b
     if path.is_dir():
         _tell_link_out(base, name, left_out)
         return True
-    return path.resolve().is_relative_to(base.resolve())
+    if not path.is_file():
+        left_out.append((name, "a link to a pipe, a socket or a device"))
+        return True
+    target = path.resolve()
+    return target.suffix == ".py" and target.is_relative_to(base.resolve())

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 # These put the working directory first on sys.path.
 CWD_SERVERS = frozenset(
@@ -45,6 +45,10 @@ def read_launches(path: str, text: str, exists: Callable[[str], bool]) -> Iterat
         yield from _from_dockerfile(path, text, here, exists)
         return
     lines = text.splitlines()
+    # Where compose builds its images from: a service's command starts there.
+    contexts = [
+        _join(here, folder) for folder in re.findall(r"^\s+(?:build|context):\s*[\"']?([\w./-]+)", text, re.MULTILINE)
+    ]
     for number, line in enumerate(lines, 1):
         place = f"{path}:{number}"
         if name == "Procfile":
@@ -52,9 +56,10 @@ def read_launches(path: str, text: str, exists: Callable[[str], bool]) -> Iterat
         elif re.fullmatch(r"(docker-)?compose.*\.ya?ml", name):
             match = re.match(r"\s+(?:command|entrypoint):\s*(\S.*)?$", line)
             if match:
-                yield from _from_shell(match[1] or _yaml_items(lines[number:]), here, place, exists)
+                command = match[1] or _yaml_items(lines[number:])
+                yield from _from_shell(command, ["", here, *contexts], place, exists)
         elif name == "Makefile" or name.endswith(".sh"):
-            yield from _from_shell(line.strip().lstrip("@-+"), here, place, exists)
+            yield from _from_shell(line.strip().lstrip("@-+"), ["", here], place, exists)
         elif name == "alembic.ini":
             match = re.match(r"prepend_sys_path\s*=\s*(\S+)", line)
             if match:
@@ -68,6 +73,13 @@ def python_of_image(text: str) -> str | None:
 
 
 def _from_dockerfile(path: str, text: str, here: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
+    """The build context is the top of the project or the folder of the Dockerfile: the one that has what is started."""
+    readings = [list(_from_image(path, text, context, exists)) for context in dict.fromkeys(("", here))]
+    fitting = [reading for reading in readings if any(_has_target(launch, exists) for launch in reading)]
+    yield from (fitting or [reading for reading in readings if reading] or [[]])[0]
+
+
+def _from_image(path: str, text: str, context: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
     workdir = "/"
     copies: list[tuple[str, str]] = []
     for number, line in _instructions(text):
@@ -78,7 +90,7 @@ def _from_dockerfile(path: str, text: str, here: str, exists: Callable[[str], bo
         elif word == "WORKDIR":
             workdir = posixpath.normpath(posixpath.join(workdir, rest))
         elif word in ("COPY", "ADD"):
-            copies.extend(_copies(rest, workdir, here, exists))
+            copies.extend(_copies(rest, workdir, context, exists))
         elif word == "ENV":
             for value in re.findall(r"PYTHONPATH[= ]\"?([^\s\"]+)", rest):
                 for entry in value.split(":"):
@@ -88,12 +100,22 @@ def _from_dockerfile(path: str, text: str, here: str, exists: Callable[[str], bo
         elif word in ("CMD", "ENTRYPOINT"):
             folder = _in_project(workdir, copies)
             if folder is not None:
-                yield from _from_text(rest, folder, f"{path}:{number}")
+                yield from _from_text(_relative(rest, folder, copies), folder, f"{path}:{number}")
 
 
-def _from_shell(text: str, here: str, place: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
-    """Commands whose folder the file does not tell: from the top or from beside the file, where their target is."""
-    for cwd in dict.fromkeys(("", here)):
+def _relative(command: str, folder: str, copies: list[tuple[str, str]]) -> str:
+    """A command in which paths of the image that come from the project are relative to `folder`."""
+
+    def translated(match: re.Match[str]) -> str:
+        name = _in_project(match[0], copies)
+        return match[0] if name is None else posixpath.relpath(name or ".", folder or ".")
+
+    return re.sub(r"(?<![\w./-])/[\w./-]+", translated, command)
+
+
+def _from_shell(text: str, folders: Sequence[str], place: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
+    """Commands whose folder the file does not tell: from the first of `folders` in which their target is."""
+    for cwd in dict.fromkeys(folders):
         found = [launch for launch in _from_text(text, cwd, place) if _has_target(launch, exists)]
         if found:
             yield from found
@@ -101,13 +123,16 @@ def _from_shell(text: str, here: str, place: str, exists: Callable[[str], bool])
 
 
 def _has_target(launch: Launch, exists: Callable[[str], bool]) -> bool:
-    """Whether the script or the `module:app` of a command is there."""
+    """Whether the script or the module of a command is there: `x.py`, `x.y:app`, `-m x.y`, `-A x.y`."""
+    before = ""
     for word in shlex.split(launch.command):
         if word.endswith(".py"):
             return exists(_join(launch.folder, posixpath.basename(word)))
-        if re.fullmatch(r"[\w.]+:\w+", word):
-            name = _join(launch.folder, word.partition(":")[0].partition(".")[0])
-            return exists(name) or exists(f"{name}.py")
+        if before in ("-m", "-A") or re.fullmatch(r"[\w.]+:\w+(\(\))?", word):
+            name = _join(launch.folder, re.split(r"[.:]", word)[0])
+            if exists(name) or exists(f"{name}.py"):
+                return True
+        before = word
     return False
 
 
@@ -128,7 +153,7 @@ def _instructions(text: str) -> Iterator[tuple[int, str]]:
         yield start, " ".join(parts)
 
 
-def _copies(rest: str, workdir: str, here: str, exists: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+def _copies(rest: str, workdir: str, context: str, exists: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     """(folder in the image, folder in the project) for each source folder of one COPY."""
     if "--from" in rest:
         return
@@ -137,12 +162,9 @@ def _copies(rest: str, workdir: str, here: str, exists: Callable[[str], bool]) -
         return
     target = posixpath.normpath(posixpath.join(workdir, words[-1]))
     for source in words[:-1]:
-        # The build context is the top of the project or the folder of the Dockerfile; look which has it.
-        for context in ("", here):
-            folder = _join(context, source)
-            if exists(folder):
-                yield target, folder
-                break
+        folder = _join(context, source)
+        if exists(folder):
+            yield target, folder
 
 
 def _in_project(folder: str, copies: list[tuple[str, str]]) -> str | None:
@@ -175,11 +197,15 @@ def _as_command(text: str) -> list[str]:
 
         try:
             return [str(word) for word in json.loads(text)]
-        except ValueError:
+        except (ValueError, RecursionError):
             return [word.strip("\"' ") for word in text.strip("[] ").split(",")]
-    text = text.strip("\"'") if text[:1] == text[-1:] else text
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        text = text[1:-1]
+    lexer = shlex.shlex(text, posix=True, punctuation_chars="&;|")
+    lexer.whitespace_split = True
+    lexer.commenters = ""
     try:
-        return shlex.split(text)
+        return list(lexer)
     except ValueError:
         return text.split()
 
@@ -189,11 +215,15 @@ def _from_text(text: str, cwd: str, place: str) -> Iterator[Launch]:
     if text.startswith("["):
         yield from _launch(_as_command(text), cwd, place)
         return
-    for part in re.split(r"&&|;|\|\|", text):
-        words = _as_command(part.strip())
-        if words[:1] == ["cd"] and len(words) > 1:
-            cwd = _join(cwd, words[1])
-        yield from _launch(words, cwd, place)
+    command: list[str] = []
+    for word in (*_as_command(text.strip()), ";"):
+        if word.strip("&;|"):
+            command.append(word)
+            continue
+        if command[:1] == ["cd"] and len(command) > 1:
+            cwd = _join(cwd, command[1])
+        yield from _launch(command, cwd, place)
+        command = []
 
 
 def _launch(words: list[str], cwd: str, place: str) -> Iterator[Launch]:
@@ -204,12 +234,13 @@ def _launch(words: list[str], cwd: str, place: str) -> Iterator[Launch]:
     for number, word in enumerate(words):
         program = posixpath.basename(word)
         if re.fullmatch(r"python[\d.]*", program):
-            script = next((w for w in words[number + 1 :] if not w.startswith("-")), "")
-            by_path = "-m" not in words[number:] and script.endswith(".py")
+            rest = words[number + 1 :]
+            script = next((w for w in rest if not w.startswith("-")), "")
+            by_path = script.endswith(".py") and not {"-m", "-c"}.intersection(rest[: rest.index(script)])
             yield Launch(posixpath.dirname(_join(cwd, script)) if by_path else cwd, place, shlex.join(words))
             return
         if program in CWD_SERVERS:
-            for option, value in pairwise(words):
+            for option, value in pairwise(part for word in words for part in word.split("=", 1)):
                 if option in DIR_OPTIONS:
                     cwd = _join(cwd, value)
             yield Launch(cwd, place, shlex.join(words))

@@ -12,6 +12,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from guardrails.source.files import text_of
 from guardrails.source.launch import python_of_image, read_launches
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from guardrails.source.files import Tree
 
-MAX_OTHER_BYTES = 1_048_576
 DEEPEST_SERVICE = 3
 
 
@@ -45,8 +45,8 @@ class Layout(NamedTuple):
 
     roots: tuple[Root, ...]
     pin: Pin | None
-    # Normalised distribution name -> the place that declares it.
-    requirements: dict[str, str]
+    # Normalised distribution name -> the places that declare it.
+    requirements: dict[str, list[str]]
 
 
 def read_layout(tree: Tree, src: Sequence[str] = ()) -> Layout:
@@ -67,22 +67,15 @@ class _Reader:
         self.folders = folders
         self.python = set(tree.python)
         near = [name for name in tree.others if name.count("/") <= DEEPEST_SERVICE]
-        self.texts = {name: self._text(name) for name in near if not name.endswith(".md")}
+        self.texts = {name: text_of(tree.base / name) for name in near if not name.endswith(".md")}
         self.metadata = dict(self._metadata())
         self.projects = {name: _toml(text) for name, text in self.texts.items() if name.endswith("pyproject.toml")}
-
-    def _text(self, name: str) -> str:
-        try:
-            with (self.tree.base / name).open("rb") as file:
-                return file.read(MAX_OTHER_BYTES).decode("utf-8", "replace")
-        except OSError:
-            return ""
 
     def _metadata(self) -> Iterator[tuple[str, str]]:
         """METADATA or PKG-INFO of an unpacked distribution."""
         for path in (*self.tree.base.glob("*.dist-info/METADATA"), *self.tree.base.glob("PKG-INFO")):
             name = path.relative_to(self.tree.base).as_posix()
-            yield name, self._text(name)
+            yield name, text_of(path)
 
     # Roots
 
@@ -114,14 +107,16 @@ class _Reader:
             yield Root("", "installed", name, "an unpacked distribution")
 
     def _installed(self, here: str, place: str, data: dict[str, Any]) -> Iterator[Root]:
-        if not ({"project", "build-system"} & data.keys() or "poetry" in data.get("tool", {})):
+        if not ({"project", "build-system"} & data.keys() or _table(data, "tool", "poetry")):
             return
         named = [posixpath.normpath(posixpath.join(here, folder)) for folder in _package_folders(data)]
         source = posixpath.join(here, "src")
         if not named and source in self.folders and f"{source}/__init__.py" not in self.python:
             named = [source]
+        # From the top of a project a back end takes the packages that are named, not whatever lies beside them.
         for folder in named:
-            yield Root("" if folder == "." else folder, "installed", place, "the build back end")
+            if folder != ".":
+                yield Root(folder, "installed", place, "the build back end")
 
     # The Python that it is for
 
@@ -146,8 +141,8 @@ class _Reader:
             if version:
                 yield Pin(version, exact=True, place=name)
         for name, data in self.projects.items():
-            poetry = data.get("tool", {}).get("poetry", {}).get("dependencies", {}).get("python")
-            bound = lower_bound(str(data.get("project", {}).get("requires-python") or poetry or ""))
+            poetry = _table(data, "tool", "poetry", "dependencies").get("python")
+            bound = lower_bound(str(_table(data, "project").get("requires-python") or poetry or ""))
             if bound:
                 yield Pin(bound, exact=False, place=name)
         # Several distributions side by side are an environment, and none of them speaks for the others.
@@ -159,25 +154,22 @@ class _Reader:
 
     # What it depends on
 
-    def requirements(self) -> dict[str, str]:
-        found: dict[str, str] = {}
+    def requirements(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
         for name, lines in self._requirement_lines():
             for line in lines:
-                match = re.match(r"\s*([A-Za-z0-9][\w.-]*)", line)
+                # A name and what may follow it; `git+https://…` is none.
+                match = re.match(r"\s*([A-Za-z0-9][\w.-]*)\s*(?=[\[<>=!~;@,#(\\]|$)", line)
                 if match:
-                    found.setdefault(normalised(match[1]), name)
+                    found.setdefault(normalised(match[1]), []).append(name)
         return found
 
     def _requirement_lines(self) -> Iterator[tuple[str, Iterable[str]]]:
         for name, data in self.projects.items():
-            project = data.get("project", {})
-            yield name, [str(line) for line in project.get("dependencies", [])]
-            for extra in project.get("optional-dependencies", {}).values():
-                yield name, [str(line) for line in extra]
-            yield (
-                name,
-                [key for key in data.get("tool", {}).get("poetry", {}).get("dependencies", {}) if key != "python"],
-            )
+            yield name, _strings(_table(data, "project").get("dependencies"))
+            for extra in _table(data, "project", "optional-dependencies").values():
+                yield name, _strings(extra)
+            yield name, [key for key in _table(data, "tool", "poetry", "dependencies") if key != "python"]
         for name, text in self.texts.items():
             if re.fullmatch(r"requirements.*\.txt", posixpath.basename(name)):
                 yield name, (line for line in text.splitlines() if not line.startswith(("#", "-")))
@@ -187,24 +179,31 @@ class _Reader:
 
 def _package_folders(data: dict[str, Any]) -> list[str]:
     """Folders from which the build back end takes packages, where it says so."""
-    tool = data.get("tool", {})
-    setuptools = tool.get("setuptools", {})
-    found: list[Any] = [str(folder) for folder in setuptools.get("package-dir", {}).values()]
-    packages = setuptools.get("packages")
-    if isinstance(packages, dict):
-        found += packages.get("find", {}).get("where", [])
-    found += [item["from"] for item in tool.get("poetry", {}).get("packages", []) if "from" in item]
-    wheel = tool.get("hatch", {}).get("build", {}).get("targets", {}).get("wheel", {})
-    found += [posixpath.dirname(str(folder)) or "." for folder in wheel.get("packages", [])]
-    if "uv" in tool and "module-root" in tool["uv"].get("build-backend", {}):
-        found.append(tool["uv"]["build-backend"]["module-root"] or ".")
-    return [folder for folder in found if isinstance(folder, str)]
+    found = [str(folder) for folder in _table(data, "tool", "setuptools", "package-dir").values()]
+    found += _strings(_table(data, "tool", "setuptools", "packages", "find").get("where"))
+    packages = _table(data, "tool", "poetry").get("packages")
+    found += [str(item["from"]) for item in packages or () if isinstance(item, dict) and "from" in item]
+    wheel = _table(data, "tool", "hatch", "build", "targets", "wheel")
+    found += [posixpath.dirname(folder) or "." for folder in _strings(wheel.get("packages"))]
+    root = _table(data, "tool", "uv", "build-backend").get("module-root")
+    return [*found, root or "."] if isinstance(root, str) else found
+
+
+def _table(data: Any, *keys: str) -> dict[str, Any]:
+    """The table below these keys; empty where a file has something else there, which is its owner's business."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
+def _strings(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _toml(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return {}
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     Facts = dict[str, Any]
 
+SYNTAX_ERROR = b'"syntax":true'
 CACHE_FOLDER = ".guardrails/cache"
 
 
@@ -83,32 +84,30 @@ class Parser:
         for name in names:
             if "error" in facts[name]:
                 facts[name]["error"] = self._in_words(facts[name])
-        return facts
+        # In the order of the names, not in that in which workers answered: runs must not differ.
+        return {name: facts[name] for name in names}
 
     def _second_opinion(self, fresh: dict[str, bytes]) -> None:
         """Give what the running grammar rejects to a newer Python, where the project may run on one."""
-        rejected = {name: _decoded(raw) or {} for name, raw in fresh.items() if b'"syntax":true' in raw}
+        rejected = [name for name, raw in fresh.items() if SYNTAX_ERROR in raw]
         if not rejected:
             return
-        if self.target.pinned:
-            if self.target.version <= pythons.RUNNING:
-                return
-            at_least = self.target.version
-        else:
-            next_one = (pythons.RUNNING[0], pythons.RUNNING[1] + 1)
-            at_least = max(tuple(facts.get("needs", next_one)) for facts in rejected.values())
-        executable = pythons.find_interpreter(at_least)
+        if self.target.pinned and self.target.version <= pythons.RUNNING:
+            return
+        executable = pythons.newest_interpreter()
         if executable is None:
             return
         version = pythons.version_of(executable)
         feature = self.target.version if self.target.pinned and version > self.target.version else None
-        fresh.update(self._extract(executable, feature, list(rejected)))
+        fresh.update(self._extract(executable, feature, rejected))
 
     def _in_words(self, facts: Facts) -> str:
         reason = str(facts["error"])
         if not facts.get("syntax"):
             return reason
         needed = facts.get("needs") or pythons.needs_newer("", reason)
+        if needed and not self.target.pinned:
+            return f"needs Python ≥ {pythons.version_text(tuple(needed))}, and none was found here ({reason})"
         if needed and tuple(needed) > self.target.version:
             return (
                 f"needs Python ≥ {pythons.version_text(tuple(needed))} ({reason}); "
@@ -122,9 +121,7 @@ class Parser:
         from guardrails.source import workers
 
         results = workers.run(executable, feature, self.base, names, jobs=self.jobs, progress=self.progress)
-        return {
-            name: _with_hint(self.base, name, raw) if b'"syntax":true' in raw else raw for name, raw in results.items()
-        }
+        return {name: _with_hint(self.base, name, raw) if SYNTAX_ERROR in raw else raw for name, raw in results.items()}
 
 
 class Cache:
@@ -192,7 +189,8 @@ def _hint(base: Path, name: str, facts: Facts) -> tuple[int, int] | None:
 def _with_hint(base: Path, name: str, raw: bytes) -> bytes:
     facts = _decoded(raw) or {}
     needed = _hint(base, name, facts)
-    return json.dumps({**facts, "needs": needed}).encode() if needed else raw
+    # Compact, as the worker writes it: who looks for syntax errors looks for bytes.
+    return json.dumps({**facts, "needs": needed}, separators=(",", ":")).encode() if needed else raw
 
 
 def _decoded(raw: bytes | None) -> Facts | None:
@@ -206,4 +204,4 @@ def _decoded(raw: bytes | None) -> Facts | None:
         facts = orjson.loads(raw)
     except ValueError:
         return None
-    return facts if isinstance(facts, dict) else None
+    return facts if isinstance(facts, dict) and ("scopes" in facts or "error" in facts) else None

@@ -84,12 +84,12 @@ def version_of(executable: str) -> tuple[int, int]:
     return int(words[0]), int(words[1])
 
 
-def find_interpreter(at_least: tuple[int, int]) -> str | None:
-    """An interpreter on this machine whose grammar is `at_least` this, the oldest such first."""
-    for minor in range(at_least[1], NEWEST_TRIED + 1):
-        for candidate in _candidates(f"python{at_least[0]}.{minor}"):
+def newest_interpreter() -> str | None:
+    """The newest Python on this machine whose grammar is newer than the running one's."""
+    for minor in range(NEWEST_TRIED, RUNNING[1], -1):
+        for candidate in _candidates(f"python{RUNNING[0]}.{minor}"):
             try:
-                if version_of(candidate) >= at_least:
+                if version_of(candidate) > RUNNING:
                     return candidate
             except InterpreterError:
                 continue  # a version manager's stub that runs nothing

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from guardrails.preflight.checks.matching import SYMBOL, could_match, parse
 from guardrails.source import Role
-from guardrails.source.files import role_of
+from guardrails.source.files import role_of, text_of
 from guardrails.source.model import Bind, Scope
 from guardrails.source.names import Place
 
@@ -180,8 +180,7 @@ def _from_pages(
     for name in project.others:
         if not name.endswith(".md") or ("/" in name and not name.startswith("docs/")):
             continue
-        text = (project.base / name).read_text("utf-8", "replace")
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text_of(project.base / name).splitlines(), 1):
             if "curl" not in line:
                 continue
             for match in re.finditer(LOCAL_URL, line):

@@ -123,13 +123,16 @@ def _on_one_router(table: Table) -> Iterator[Finding]:
 
 
 def _conflict(first: Route, later: Route) -> Finding | None:
+    same = first.pattern == later.pattern
+    if not same and not (later.framework == "FastAPI" and covers(first.pattern, later.pattern)):
+        return None
     if exclusive(first.arm, later.arm) or not later.arm.startswith(first.arm):
         return None
     asked = f"{later.method} {shown(later.said)}"
     place = f"line {first.line}"
     if first.defined == later.defined != 0:
         # Several decorators on one function: nothing is dead, but one of them does nothing.
-        if first.pattern != later.pattern:
+        if not same:
             return None
         message = f"`{later.handler}` is registered for {asked} twice, here and in {place}: was one meant to differ?"
         fix = "Delete one of the two decorators, or correct its path."
@@ -140,17 +143,15 @@ def _conflict(first: Route, later: Route) -> Finding | None:
             severity=weakened(Severity.WARNING, later.module.role),
             fix=fix,
         )
-    if first.pattern == later.pattern:
+    if same:
         message = f"`{later.handler}` never answers {asked}: `{first.handler}` in {place} is registered for it first"
         return DUPLICATE.at(
             later.module.path, later.line, message, severity=weakened(DUPLICATE.severity, later.module.role)
         )
-    if later.framework == "FastAPI" and covers(first.pattern, later.pattern):
-        message = f"{asked} (`{later.handler}`) is never reached: {shown(first.said)} in {place} matches it first"
-        fix = f"Move `{later.handler}` (line {later.line}) above line {first.line}."
-        severity = weakened(UNREACHABLE.severity, later.module.role)
-        return UNREACHABLE.at(later.module.path, later.line, message, severity=severity, fix=fix)
-    return None
+    message = f"{asked} (`{later.handler}`) is never reached: {shown(first.said)} in {place} matches it first"
+    fix = f"Move `{later.handler}` (line {later.line}) above line {first.line}."
+    severity = weakened(UNREACHABLE.severity, later.module.role)
+    return UNREACHABLE.at(later.module.path, later.line, message, severity=severity, fix=fix)
 
 
 def _mounts(table: Table) -> Iterator[Finding]:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 from guardrails.evidence import Severity
 from guardrails.preflight.checks import distributions
 from guardrails.preflight.rule import Rule, weakened
-from guardrails.source.files import role_of
+from guardrails.source.files import role_of, text_of
 from guardrails.source.layout import normalised
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from guardrails.evidence import Finding
     from guardrails.preflight.context import Context
@@ -122,7 +122,7 @@ def _is_missed(project: Project, path: str) -> bool:
     module = project.modules.get(path)
     if module is not None and not module.binds and not module.scopes[1:]:
         return False
-    text = (project.base / path).read_text("utf-8", "replace")
+    text = text_of(project.base / path)
     return re.search(r"^if __name__ == ['\"]__main__['\"]", text, re.MULTILINE) is None
 
 
@@ -163,15 +163,14 @@ def _imports_below(project: Project, folder: str) -> Iterator[tuple[str, str]]:
                     yield f"{module.path}:{item.line}", item.module
 
 
-def _at_root(project: Project, root: Root, libraries: dict[str, str]) -> Iterator[Finding]:
+def _at_root(project: Project, root: Root, libraries: dict[str, list[str]]) -> Iterator[Finding]:
     prefix = f"{root.folder}/" if root.folder else ""
     if f"{prefix}__init__.py" in project.python:
         return  # inside a package: its names are dotted, whoever starts here
     for name, path in sorted(_top_names(project, prefix).items()):
         if name in sys.stdlib_module_names and name not in HARMLESS and not name.startswith("_"):
             yield _shadows_stdlib(root, name, path)
-        elif name in libraries and root.kind != "installed":
-            place = libraries[name]
+        elif root.kind != "installed" and (place := _declared(libraries.get(name, ()), root)):
             yield LIBRARY.at(
                 path,
                 None,
@@ -179,6 +178,12 @@ def _at_root(project: Project, root: Root, libraries: dict[str, str]) -> Iterato
                 severity=_severity(root, path),
                 verify=_proof(root, name, path),
             )
+
+
+def _declared(places: Iterable[str], root: Root) -> str | None:
+    """The file beside the root, or above it, that declares a library; another service's says nothing here."""
+    above = ("", *(f"{root.folder}/"[: end + 1] for end, char in enumerate(f"{root.folder}/") if char == "/"))
+    return next((place for place in places if place[: place.rfind("/") + 1] in above), None)
 
 
 def _top_names(project: Project, prefix: str) -> dict[str, str]:
@@ -189,7 +194,7 @@ def _top_names(project: Project, prefix: str) -> dict[str, str]:
             continue
         head, _, tail = path[len(prefix) :].partition("/")
         if not tail:
-            names[head.removesuffix(".py")] = path
+            names.setdefault(head.removesuffix(".py"), path)  # a package of the same name wins
         elif tail == "__init__.py":
             names[head] = path
     return names
@@ -222,23 +227,26 @@ def _severity(root: Root, path: str) -> Severity:
     return weakened(Severity.WARNING if root.kind == "assumed" else Severity.ERROR, role_of(path))
 
 
-def _libraries(project: Project) -> dict[str, str]:
+def _libraries(project: Project) -> dict[str, list[str]]:
     """Import name -> where the dependency is declared; without what this repository itself is."""
     own = {normalised(name) for name in _own_distributions(project)}
     return {
-        distributions.guessed_import_name(name): place
-        for name, place in project.layout.requirements.items()
+        distributions.guessed_import_name(name): places
+        for name, places in project.layout.requirements.items()
         if name not in own
     }
 
 
 def _own_distributions(project: Project) -> Iterator[str]:
     for name in project.others:
-        if posixpath.basename(name) == "pyproject.toml":
-            text = (project.base / name).read_text("utf-8", "replace")
-            yield from re.findall(r"^name\s*=\s*[\"']([^\"']+)", text, re.MULTILINE)
-    for path in project.base.glob("*.dist-info"):
-        yield path.name.partition("-")[0]
+        if posixpath.basename(name) in ("pyproject.toml", "setup.cfg"):
+            yield from re.findall(r"^name\s*=\s*[\"']?([\w.-]+)", text_of(project.base / name), re.MULTILINE)
+    for path, module in project.modules.items():
+        if posixpath.basename(path) == "setup.py":
+            given = [call.expr[3].get("name") for call in module.calls if str(call.expr[1]).endswith("setup")]
+            yield from (str(name[1]) for name in given if isinstance(name, list) and name[0] == "c")
+    for folder in project.base.glob("*.dist-info"):
+        yield folder.name.partition("-")[0]
 
 
 def _clashes(project: Project, python: str | None) -> Iterator[Finding]:
@@ -250,8 +258,10 @@ def _clashes(project: Project, python: str | None) -> Iterator[Finding]:
         if home is not None and home != folder:
             found |= distributions.owners(home, only="guardrails")
     for name, owned in sorted(found.items()):
-        by_distribution = {f"{item.distribution} {item.version}": item.digest for item in owned}
+        if role_of(f"{name}/") != "app":
+            continue  # tests and examples that were packed by mistake, and that nobody imports
+        by_distribution = {normalised(item.distribution): item for item in owned}
         # Equal files are one namespace package that several distributions carry.
-        if len(set(by_distribution.values())) > 1:
-            who = " and ".join(by_distribution)
+        if len({item.digest for item in by_distribution.values()}) > 1:
+            who = " and ".join(f"{item.distribution} {item.version}" for item in by_distribution.values())
             yield CLASH.at(".", None, f"{who} both install `{name}`", verify=CLASH.verify.format(name=name))
