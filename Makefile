@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint bench services constraints picture clean
+.PHONY: help demo test test-long lint bench precision services constraints picture clean
 
 help: ## what can be run here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,9 @@ bench: $(VENV)/.stamp-dev ## every ratio against its target; fails on a miss, wr
 
 services: ## servers that some tests need (none yet)
 	@echo "No test needs a server yet."
+
+precision: $(VENV)/.stamp-dev ## false alarms on released packages; downloads some 70 of them
+	@$(BIN)/python -m loadtests.precision --write docs/precision.md
 
 constraints: $(VENV)/.stamp-dev ## renew the pinned versions
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || true

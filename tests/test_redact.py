@@ -46,6 +46,12 @@ def jwt(rng: random.Random) -> str:
     return f"{head}.{body}.{drawn(rng, ALNUM + '-_', 43)}"
 
 
+WORDS = ["password", "passwd", "db_password", "secret", "client_secret", "api_key", "apikey", "access_token", "dsn"]
+OPTIONS = ["password", "db-password", "api-key", "client-secret", "auth-token", "token"]
+CAPITALS = ["DB_PASSWORD", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "SECRET_KEY", "GITHUB_TOKEN", "PGPASSWORD"]
+PARAMETERS = ["token", "key", "api_key", "access_token", "sig", "signature", "password", "X-Amz-Signature"]
+NAMES = [*WORDS, "token", "Authorization", "privateKey", "connection_string", "credentials", "X-Api-Key"]
+
 # Secrets that are known by their shape, so they may stand anywhere.
 FORMATS: dict[str, Draw] = {
     "openai": lambda rng: "sk-" + drawn(rng, ALNUM, 48),
@@ -78,7 +84,7 @@ ANYWHERE: dict[str, Callable[[str, random.Random], str]] = {
     "url parameter": lambda secret, rng: f"https://api.example.com/?{urlencode({'q': 'a b', 'x': secret})}#top",
     "escaped lines": lambda secret, rng: repr(f"first\n{secret}\n\tthen\t{secret}\r\n"),
     "traceback": lambda secret, rng: (
-        f'  File "/srv/app/client.py", line {rng.randrange(900)}, in call\n    raise Denied({secret!r})\nDenied: {secret}'
+        f'  File "/srv/client.py", line {rng.randrange(900)}, in call\n    raise Denied({secret!r})\nDenied: {secret}'
     ),
     "environment": lambda secret, rng: f"HOME=/root\nUPSTREAM={secret}\nPATH=/usr/bin:/bin",
     "markdown": lambda secret, rng: f"| key | `{secret}` |\n[link]({secret})",
@@ -124,11 +130,6 @@ BARE: dict[str, Callable[[str, random.Random], str]] = {
     "headers": lambda secret, rng: f"[(b'host', b'x'), (b'authorization', b'Bearer {secret}'), (b'accept', b'*')]",
     "url": lambda secret, rng: f"could not connect to amqp://app:{secret}@mq:5672/vhost: refused",
 }
-WORDS = ["password", "passwd", "db_password", "secret", "client_secret", "api_key", "apikey", "access_token", "dsn"]
-OPTIONS = ["password", "db-password", "api-key", "client-secret", "auth-token", "token"]
-CAPITALS = ["DB_PASSWORD", "OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "SECRET_KEY", "GITHUB_TOKEN", "PGPASSWORD"]
-PARAMETERS = ["token", "key", "api_key", "access_token", "sig", "signature", "password", "X-Amz-Signature"]
-NAMES = [*WORDS, "token", "Authorization", "privateKey", "connection_string", "credentials", "X-Api-Key"]
 
 
 def leaks(secret: str, shown: str) -> list[str]:
@@ -227,7 +228,7 @@ def test_code_that_mentions_the_edges_of_a_key_stays() -> None:
         ("DB_PASSWORD=two words, and more", f"DB_PASSWORD={MARK}"),
         ("passphrase = correct horse battery", f"passphrase = {MARK}"),
         ("export A_TOKEN='it'\\''s'", f"export A_TOKEN='{MARK}'"),
-        ("SET PASSWORD 'it''s' --", f"SET PASSWORD '{MARK}' --".replace(f"{MARK}'", f"{MARK}'{MARK}'", 0)),
+        ("SET PASSWORD 'it''s' --", f"SET PASSWORD '{MARK}' --"),
         ('key = """a\nb"""', 'key = """a\nb"""'),
         ('secret = """a\nb"""', f'secret = """{MARK}\n"""'),
         ("password: |\n  a\n  b\nport: 1", f"password: |\n  {MARK}\n\nport: 1"),
@@ -261,12 +262,12 @@ def test_what_stands_around_a_secret_stays(text: str, expected: str) -> None:
         "    password = getpass.getpass()\n    token = next(tokens)\n    self.password = password",
         "    api_key=self._api_key, token=args.token, client_secret=settings.client_secret)",
         "if token == '(': pass\nwhile token: token = parse(token)",
-        "password = os.environ['DB_PASSWORD']; headers = {'Authorization': f'Bearer {token}'}"[:45],
+        "password = os.environ['DB_PASSWORD']; h = {'Authorization': f'Bearer {token}'}",
         "postgresql://{user}:{password}@{host}:5432/x and http://h:8080/users/@me",
         'password="" token=None api_key=${API_KEY} secret=<secret> passwd=%s pwd=*** credentials={}',
         "WWW-Authenticate: Basic realm='x'; Bearer authentication",
         "GET /v1/items?page=2&limit=10&cursor=abc#key=x",
-        "/usr/lib/python3.11/site-packages/secrets.py:12: in token_hex",
+        "/usr/lib/python3.11/secrets.py:12: in token_hex, app/api_key.ts:3:14, tests/test_password.py::test_it PASSED",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -278,15 +279,14 @@ def test_hashes_and_ids_stay() -> None:
     touched = []
     for number in range(5_000):
         data = rng.randbytes(16)
-        for shown in (
+        lines = (
             f"commit {hashlib.sha1(data).hexdigest()} in refs/heads/main",
             f"sha256:{hashlib.sha256(data).hexdigest()}",
             f"request {uuid.UUID(bytes=data)} took {number} ms",
             f"--hash=sha512-{base64.b64encode(hashlib.sha512(data).digest()).decode()}",
             f"ids={data.hex()[:24]},{int.from_bytes(data)} etag=W/{data.hex()[:12]!r}",
-        ):
-            if redacted(shown) != shown:
-                touched.append(shown)
+        )
+        touched += [line for line in lines if redacted(line) != line]
     assert touched == []
 
 

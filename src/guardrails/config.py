@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from guardrails.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_settings import BaseSettings
@@ -169,19 +169,23 @@ class _Loader:
                 self.problems += [
                     self._in_words(error["loc"], error["type"], error["msg"], error["input"]) for error in exc.errors()
                 ]
+                preflight, waivers = self.table.get("preflight"), self.table.get("waiver")
+                self._out_of_range(
+                    preflight.get("jobs") if isinstance(preflight, dict) else None,
+                    [w if isinstance(w, dict) else {} for w in waivers] if isinstance(waivers, list) else [],
+                )
                 return {}
             else:
                 values = {name: getattr(settings, name) for name in _settings()}
-                self._out_of_range(values)
+                self._out_of_range(values["preflight"].jobs, [vars(waiver) for waiver in values["waiver"]])
                 return values
 
-    def _out_of_range(self, values: dict[str, Any]) -> None:
-        jobs = values["preflight"].jobs
-        if jobs is not None and not 1 <= jobs <= 256:
+    def _out_of_range(self, jobs: object, waivers: Sequence[Mapping[str, object]]) -> None:
+        if isinstance(jobs, int) and not 1 <= jobs <= 256:
             self.problems.append(self._in_words(("preflight", "jobs"), "range", "must be 1 to 256", jobs))
-        for number, waiver in enumerate(values["waiver"]):
+        for number, waiver in enumerate(waivers):
             for name in ("id", "where", "reason", "owner"):
-                if not getattr(waiver, name).strip():
+                if isinstance(said := waiver.get(name), str) and not said.strip():
                     self.problems.append(self._in_words(("waiver", number, name), "blank", "must not be empty", ""))
 
     def _in_words(self, loc: tuple[int | str, ...], kind: str, message: str, value: object) -> str:

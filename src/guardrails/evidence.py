@@ -59,7 +59,7 @@ class Rung(StrEnum):
     MEASURED = "E5"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Waiver:
     """A dated, owned exception to one rule.
 
@@ -79,7 +79,7 @@ class Waiver:
         return today > self.until
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Finding:
     """One defect at one place: what is wrong, why it hurts, the fix, and a command that proves the fix.
 
@@ -108,7 +108,7 @@ class Finding:
         return replace(self, waived=waiver)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CheckResult:
     """How one check went. `duration` in seconds; `reason` says why it was skipped or what crashed."""
 
@@ -118,7 +118,7 @@ class CheckResult:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class NotAnalysed:
     """A file that the gate could not read or parse: never counted as passed."""
 
@@ -126,7 +126,7 @@ class NotAnalysed:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Evidence:
     """What was run, where, on which state of the code, and how strong a proof it is.
 
@@ -144,7 +144,7 @@ class Evidence:
     versions: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GateRecord:
     """All that one run of the gate found, as it is stored and as every output prints it."""
 

@@ -42,7 +42,7 @@ _VENDORS = (
 )
 # Names are compared as words_with_underscores. Those of the first kind hold a secret wherever they stand;
 # `token` and its like also name what a parser reads, so in code the value must look like a secret as well.
-_ALWAYS = re.compile(
+_ALWAYS = (
     r"(?:passw(?:or)?d|passwort|passphrase|passcode|(?<![a-z])(?:pwd|dsn|jwt)|secret|credential)s?(?![a-z])"
     r"|conn(?:ection)?_?str(?:ing)?(?![a-z])|(?:api|private|secret|access|(?:en|de)cryption|signing|master|account"
     r"|ssh|service|storage|fernet|hmac|aes|rsa|auth|app|application|consumer|deploy|webhook|license|subscription"
@@ -50,70 +50,74 @@ _ALWAYS = re.compile(
     rf"|bot|oauth2?|id|personal|private|deploy|user|service|client|app|device|reset|invite|login|admin|{_VENDORS})_?token(?:\d+)?$"
     r"|(?:db|user|smtp|mail|redis|mysql|pg|ftp|admin|root|proxy|http|login)_?pass$|(?:^|_)(?:authorization|cookie)$"
 )
-_SOMETIMES = re.compile(r"(?:^|_)(?:token|auth|pass|pw|signature|sig|\w{0,5}sessionid|bearer|otp)(?:_?\d+)?$")
-_IN_QUERY = re.compile(r"(?:^|_)(?:key|code|token|sig|signature|hmac|pass|auth|ticket|credential)$")
-_HEADER = re.compile(r"(?:^|[-_])(?:authorization|(?:set-)?cookie)\Z", re.IGNORECASE)
-_NEVER = re.compile(
+_SOMETIMES = r"(?:^|_)(?:token|auth|pass|pw|signature|sig|\w{0,5}sessionid|bearer|otp)(?:_?\d+)?$"
+_IN_QUERY = r"(?:^|_)(?:key|code|token|sig|signature|hmac|pass|auth|ticket|credential)$"
+_HEADER = r"(?i)(?:^|[-_])(?:authorization|(?:set-)?cookie)\Z"
+_NEVER = (
     r"_(?:counts?|files?|filename|path|dir|folder|names?|types?|ur[li]s?|(?<!secret_)ids?|len|length|size|min|max|limit"
     r"|budget|usage|expir\w+|expires_(?:in|at)|ttl|age|policy|field|label|hints?|prompt|required|enabled|changed|at|in"
     r"|bucket|index|idx|pos|position|kinds?|class|provider|manager|store|helper|validators?|hashers?|factory|func"
     r"|callback|errors?|exception|regex|pattern|re|format|header|param|env|var|version|santa|strength|scope|status"
-    r"|rotation|backend|timeout|form|view|help|text|title|arn|ref|server|endpoint)$"
+    r"|rotation|backend|timeout|form|view|help|text|title|arn|ref|server|endpoint"
+    r"|pyi?|json|ya?ml|toml|cfg|ini|txt|md|html?|sh|[jt]sx?|sql|log|rs|rb|go|java)$"
     r"|(?:^|_)(?:eos|bos|pad|unk|sep|cls|mask|stop|start|end|next|prev|page|continuation|max|special|sync)_token$"
 )
 
 # A name, what leads to it and what ties a value to it. Possessive, and a name begins only where no name can
 # go on, so that no character is read twice. An escape such as `\n` would else be glued to the name.
-_NAMED = re.compile(
+_NAMED = (
     r"(?<![\w-])--(?P<flag>[\w-]++)[ \t]{1,8}(?![-\s])"
     r"|(?:(?P<query>[?&]|&amp;|%26|%3[fF]|\\u00(?:26|3[fF]))|(?P<tag><)|(?P<address>//)|\\[nrt]|(?<![\w.-]))"
     r"(?P<name>[\w.-]++)(?P<quote>\\*+[\"'])?\]?"
     r"(?P<tie>[ \t]{0,8}(?:=>|={1,3}|:=|:[ \t]*[A-Za-z][\w.|\[\], ]{0,60}[ \t]=(?=[ \t])|::?|!=|%3[dD]|[,>])[ \t]{0,8})"
 )
-_LINE_START = re.compile(rf"(?:^|[{_EOL}])[ \t]*(?:-[ \t]+)?(?:(?:export|declare -x|set|ENV)[ \t]+)?\Z")
-_OPENING = re.compile(r"[bBrRuUfF]{0,2}(\\*+)(\"\"\"|'''|[\"'])")
+_LINE_START = rf"(?:^|[{_EOL}])[ \t]*(?:-[ \t]+)?(?:(?:export|declare -x|set|ENV)[ \t]+)?\Z"
+_OPENING = r"[bBrRuUfF]{0,2}(\\*+)(\"\"\"|'''|[\"'])"
 # What a shell or SQL has for a quote within quotes; else a quote with its backslashes, or the end of the line.
 _QUOTES = {
-    one: re.compile(rf"(\\*+{one}(?:\\{one}|{two}{one}{two}){one}|{one}{one})|(?<!\\)(\\*+)({one}|(?=[{_EOL}])|\Z)")
+    one: rf"(\\*+{one}(?:\\{one}|{two}{one}{two}){one}|{one}{one})|(?<!\\)(\\*+)({one}|(?=[{_EOL}])|\Z)"
     for one, two in ("\"'", "'\"")
 }
 _ITEMS = rf"(\[redacted\]|\s{{0,20}}[bru]?[\"'][^\[\]()]{{0,{10 * _SHORT}}})"
-_LISTS = re.compile(rf"\[{_ITEMS}\]|\({_ITEMS}\)")
-_YAML_BLOCK = re.compile(r"[|>][+-]?[ \t]*\n([ \t]++)[^\n]*+(?:\n\1[^\n]*+)*")
+_LISTS = rf"\[{_ITEMS}\]|\({_ITEMS}\)"
+_YAML_BLOCK = r"[|>][+-]?[ \t]*\n([ \t]++)[^\n]*+(?:\n\1[^\n]*+)*"
 # Unquoted, up to what follows in a list; where `=` ties closely, also up to the next `name=`.
 _NEXT = r"[\s\"']|\Z"
 _OTHERS = r"[\"'](?![\s,;:.)\]}>&\\]|\Z)|\\(?![\"'])"
-_LOOSE = re.compile(rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT})|{_OTHERS})++")
-_TIGHT = re.compile(rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT}|[A-Za-z][\w.-]{{1,40}}=)|{_OTHERS})++")
-_TOKEN = re.compile(r"[^\s\"'\\]++")
-_PARAMETER = re.compile(r"[^\s&#\"'<>\\]++")
-_ENCODED = re.compile(r"(?:[^\s&#\"'<>\\%]|%(?!26|23))++")
-_ELEMENT = re.compile(r"[^<\n\r]++(?=</)")
-_REST = re.compile(rf"[^{_EOL}]*+")
-_HEADER_REST = re.compile(rf"(?:[^\\{_EOL}]|\\(?![rn]))*+")
-_SCHEME = re.compile(r"(?i:bearer|basic|token|api-?key|bot|negotiate)[ \t]+(?=\S)")
-_PLACEHOLDER = re.compile(
+_LOOSE = rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT})|{_OTHERS})++"
+_TIGHT = rf"(?:[^\s,;&\"'\\]|[,;&](?!{_NEXT}|[A-Za-z][\w.-]{{1,40}}=)|{_OTHERS})++"
+_WORD = r"[^\s\"'\\]++"
+_PARAMETER = r"[^\s&#\"'<>\\]++"
+_ENCODED = r"(?:[^\s&#\"'<>\\%]|%(?!26|23))++"
+_ELEMENT = r"[^<\n\r]++(?=</)"
+_REST = rf"[^{_EOL}]*+"
+_HEADER_REST = rf"(?:[^\\{_EOL}]|\\(?![rn]))*+"
+_SCHEME = r"(?i:bearer|basic|token|api-?key|bot|negotiate)[ \t]+(?=\S)"
+_PLACEHOLDER = (
+    r"(?i:(?:bearer|basic|token) )?(?:"
     r"(?i:none|null|nil|undefined|true|false|nan|str|bytes|int|bool|float|string|boolean|number|object|any|unknown)"
     r"|\.{3}|…|[-*•#]*|[xX]{3,}|%[srd]|%\(\w*\)[srd]|\{[\w.!:\[\]\"' ]*\}|\{\{.*\}\}|\$\{[^}]*\}|\$[A-Z_][A-Z0-9_]*"
-    r"|\$\([^)]*\)|%[A-Z_]+%|<[^<>]*>|[(\[]*\[redacted\][)\]]*"
+    r"|\$\([^)]*\)|%[A-Z_]+%|<[^<>]*>|[(\[]*\[redacted\][)\]]*)"
 )
 # In code: an attribute; an operator, a call or a type.
-_ATTRIBUTE = re.compile(r"(?:self|cls|args|opts?|options|settings|config|request|kwargs)\.[A-Za-z_.]+(?=[\s,:)\]]|\Z)")
-_EXPRESSION = re.compile(
+_ATTRIBUTE = r"(?:self|cls|args|opts?|options|settings|config|request|kwargs)\.[A-Za-z_.]+(?=[\s,:)\]]|\Z)"
+_EXPRESSION = (
     r"(?:await|not|lambda|yield|if|else|in|is|or|and|for|return)(?=[ \t])|(?:[a-z_]{2,}|[A-Z][a-z]+[A-Za-z]*)"
     rf"(?:\.[A-Za-z_]\w*)*[(\[](?:[\w .,=*\"'()\[\]{{}}:/+-]{{0,{_SHORT}}}[)\]}}](?=[\s,:;.)\]}}#]|\Z)|[ \t{_EOL}]|\Z)"
 )
 
-_PEM_EDGE = re.compile(r"-{4,5} ?(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}")
-_PEM_LINE = re.compile(r"[A-Za-z0-9+/=]{16,}+")
-_PEM_BODY = re.compile(
+_PEM_EDGE = r"-{4,5} ?(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}"
+_PEM_LINE = r"[A-Za-z0-9+/=]{16,}+"
+_PEM_BODY = (
     r"(?:(?:\\[nr]|[\s>|+\"',\\-]){0,40}+(?:[A-Z][\w-]{2,30}: [^\n\\]{1,80}|[A-Za-z0-9+/=]{16,}+(?=[\s\"'\\]|\Z)))++"
-    r"(?:(?:\\[nr]|\s)++[A-Za-z0-9+/=]{1,15}+(?=[\s\"'\\]|\Z))?"
+    r"(?:(?:\\[nr]|\n)[\s>|+\\-]{0,20}+[A-Za-z0-9+/=]{1,15}+(?=[ \t]*(?:\\[nr]|[\"'\n]|\Z)))?"
 )
 
 _START = r"(?:(?<![\w-])|(?<=\\[nrt]))"
 _USER = rf"(:(?:\\?/){{2}}[^\s/:?#\"'<>]{{0,{_SHORT}}}+:)(?!\d{{1,5}}(?:[/?#\s\"']|\Z)|\{{\w+\}}@)"
-_QUERY_AFTER = rf"@[\w.-]{{1,99}}(?::\d{{1,5}})?(?:/[^\s?#@]{{0,{_SHORT}}})?\?[\w.%-]{{1,40}}="
+_BEFORE_QUERY = (
+    rf"(?:(?!://)[^\s?#\"'])+(?=@[\w.-]{{1,99}}(?::\d{{1,5}})?(?:/[^\s?#@]{{0,{_SHORT}}})?\?[\w.%-]{{1,40}}=)"
+)
 _PREFIX = (
     r"(?:gh[pousr]_|github_pat_|gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|imt)-|xox[a-z]-|(?:sk|rk)_(?:live|test)_|whsec_"
     r"|dop_v1_|shp(?:at|ca|pa|ss)_|lsv2_(?:pt|sk)_|glsa_|dckr_pat_|rubygems_|nvapi-|GOCSPX-|ATATT3|AIza|ya29\."
@@ -126,8 +130,7 @@ _PAIR = (
 # The first group, where there is one, stays.
 _SHAPES = (
     # To the last `@`, but not over a query: a password may hold `@`, `:`, `%`, and if need be quotes.
-    rf"{_USER}(?:(?!://)[^\s?#\"'])+(?={_QUERY_AFTER})",
-    rf"{_USER}(?:(?:(?!://)[^\s\"'])+(?=@)|(?:(?!://)\S){{1,{_SHORT}}}(?=@))",
+    rf"{_USER}(?:{_BEFORE_QUERY}|(?:(?!://)[^\s\"'])+(?=@)|(?:(?!://)\S){{1,{_SHORT}}}(?=@))",
     rf"(://)(?=[^/\s]{{0,{_SHORT}}}\d)[^\s/:@?#\"'<>]{{16,}}+(?=@)",
     r"(?i)\b((?:bearer|basic)(?:[ \t]{1,4}|%20|\+))(?=[\w.~+/=-]{0,99}\d|[\w.~+/=-]{24})[\w.~+/=-]{8,}+",
     rf"{_START}eyJ[\w-]{{6,}}+\.[\w-]{{2,}}+(?:\.[\w-]*+)*",
@@ -137,7 +140,7 @@ _SHAPES = (
     rf"{_PAIR}[^\"'{_EOL}]++",
     r"(?<!\d)\d{8,10}:AA[\w-]{30,}+",
     r"(?i)(\blogin\s{1,8}\S{1,100}\s{1,20}password\s{1,8})[^\s\[]\S*+",
-    r"(?i)(\b(?:password|identified by)[ \t]{1,8}')[^'" + _EOL + r"]++(?=')",
+    r"(?i)(\b(?:password|identified by)[ \t]{1,8}')(?:[^'" + _EOL + r"]|'')++(?=')",
     r"((?<!\S)(?:-u|--user|--proxy-user)[ =]?[\"']?[^\s:\"']{1,100}:)(?!\d+(?:\s|\Z))[^\s\"']++",
 )
 
@@ -174,7 +177,7 @@ class Redactor:
         for form in self._forms:
             # Between the marks only: a secret called "redacted" must not grow at each turn.
             text = MARK.join(part.replace(form, _mark(form)) for part in text.split(MARK))
-        for pattern in _shapes():
+        for pattern in map(_compiled, _SHAPES):
             text = pattern.sub(rf"\1{MARK}" if pattern.groups else MARK, text)
         return "".join(_cut(text, _named_values(text, self._extra)))
 
@@ -190,8 +193,9 @@ def _default() -> Redactor:
 
 
 @cache
-def _shapes() -> list[re.Pattern[str]]:
-    return [re.compile(shape) for shape in _SHAPES]
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """At first use: compiling them all costs as much as starting an interpreter."""
+    return re.compile(pattern)
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -216,7 +220,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 def _mark(secret: str) -> str:
     """The mark, and the line breaks of what it stands for."""
-    return MARK + "".join(re.findall(rf"[{_EOL}]", secret))
+    return MARK + "".join(_compiled(rf"[{_EOL}]").findall(secret))
 
 
 def _cut(text: str, spans: Iterable[tuple[int, int, str]]) -> Iterator[str]:
@@ -230,14 +234,16 @@ def _cut(text: str, spans: Iterable[tuple[int, int, str]]) -> Iterator[str]:
 
 def _pem_blocks(text: str) -> Iterator[tuple[int, int, str]]:
     done = 0
-    edges = list(_PEM_EDGE.finditer(text))
+    edges = list(_compiled(_PEM_EDGE).finditer(text))
     for edge, after in zip(edges, [*edges, None][1:], strict=True):
         if edge[1] == "END" or edge.start() < done:
             continue
         if after is not None and after[1] == "END":
             block = text[edge.end() : after.start()]
             # Code that mentions both edges is no key, the lines of which may well bear the prefixes of a log.
-            if (len(block) <= _SHORT and MARK not in block) or 2 * sum(map(len, _PEM_LINE.findall(block))) > len(block):
+            if (len(block) <= _SHORT and MARK not in block) or 2 * sum(
+                map(len, _compiled(_PEM_LINE).findall(block))
+            ) > len(block):
                 done = after.end()
         done = max(done, _end(_PEM_BODY, text, edge.end()))
         if done > edge.end():
@@ -246,7 +252,7 @@ def _pem_blocks(text: str) -> Iterator[tuple[int, int, str]]:
 
 def _named_values(text: str, extra: frozenset[str]) -> Iterator[tuple[int, int, str]]:
     position = 0
-    while (found := _NAMED.search(text, position)) is not None:
+    while (found := _compiled(_NAMED).search(text, position)) is not None:
         span = _value(text, found, extra)
         position = found.end() if span is None else span[1]
         if span is not None:
@@ -260,7 +266,7 @@ def _value(text: str, found: re.Match[str], extra: frozenset[str]) -> tuple[int,
     sign = tie.strip(" \t")
     if kind == NEVER or (found["address"] and sign == ":") or (sign == ">") != (found["tag"] is not None):
         return None
-    opening = None if found["query"] else _OPENING.match(text, start)
+    opening = None if found["query"] else _compiled(_OPENING).match(text, start)
     if opening is None:
         start, end, code = _unquoted(text, found, name, tie, sign)
     elif opening[2] == text[found.start() - 1 : found.start()] and not found["quote"]:
@@ -268,7 +274,7 @@ def _value(text: str, found: re.Match[str], extra: frozenset[str]) -> tuple[int,
     else:
         start, code = opening.end(), found["quote"] is None
         end = _closing(text, start, len(opening[1]), opening[2])
-        if sign == "," and not _HEADER.search(name) and not name.startswith("--"):
+        if sign == "," and not _compiled(_HEADER).search(name) and not name.startswith("--"):
             kind, code = SOMETIMES, True  # `setenv("API_KEY", "…")`, or just names side by side
     if end == start or _stays(text[start:end], name, kind, code=code):
         return None
@@ -282,11 +288,11 @@ def _unquoted(text: str, found: re.Match[str], name: str, tie: str, sign: str) -
     start = found.end()
     if sign == ",":
         return start, start, False
-    if (listed := _LISTS.match(text, start)) is not None:
+    if (listed := _compiled(_LISTS).match(text, start)) is not None:
         return start + 1, listed.end() - 1, False
-    if (block := _YAML_BLOCK.match(text, start)) is not None:
+    if (block := _compiled(_YAML_BLOCK).match(text, start)) is not None:
         return block.end(1), block.end(), False
-    if sign == ":" and _HEADER.search(name):
+    if sign == ":" and _compiled(_HEADER).search(name):
         return *_header_value(text, start, text[found.start() - 1 : found.start()]), False
     if tie == "=" and name.isupper() and _begins_line(text, found):
         return start, _end(_REST, text, start), False
@@ -296,7 +302,9 @@ def _unquoted(text: str, found: re.Match[str], name: str, tie: str, sign: str) -
         return start, _end(_ENCODED if sign.startswith("%") else _PARAMETER, text, start), False
     end = _end(_TIGHT if tie == "=" and name[0] != "-" else _LOOSE, text, start)
     code = "-" not in name and (sign.startswith(":") or tie != sign)
-    if end - start <= _SHORT and (_ATTRIBUTE.match(text, start) or (code and _EXPRESSION.match(text, start))):
+    if end - start <= _SHORT and (
+        _compiled(_ATTRIBUTE).match(text, start) or (code and _compiled(_EXPRESSION).match(text, start))
+    ):
         return start, start, code
     for _ in range(8):  # brackets that the surroundings opened
         opener = {")": "(", "]": "[", "}": "{", ">": "<", ":": "?", ",": "?"}.get(text[end - 1 : end])
@@ -307,9 +315,9 @@ def _unquoted(text: str, found: re.Match[str], name: str, tie: str, sign: str) -
 
 
 def _header_value(text: str, start: int, quote: str) -> tuple[int, int]:
-    scheme = _SCHEME.match(text, start)
+    scheme = _compiled(_SCHEME).match(text, start)
     if scheme is not None:
-        return scheme.end(), _end(_TOKEN, text, scheme.end())
+        return scheme.end(), _end(_WORD, text, scheme.end())
     end = _end(_HEADER_REST, text, start)
     closing = text.find(quote, start, end) if quote in {'"', "'"} else -1
     return start, end if closing < 0 else closing
@@ -320,7 +328,7 @@ def _closing(text: str, start: int, slashes: int, quote: str) -> int:
     which tells how deep a string in a string we are."""
     if len(quote) == 3 and (end := text.find(quote, start, start + 50 * _SHORT)) >= 0:
         return end
-    for found in _QUOTES[quote[0]].finditer(text, start):
+    for found in _compiled(_QUOTES[quote[0]]).finditer(text, start):
         if found[1] and not slashes and found.start() > start:
             continue  # a shell and SQL go on: 'it'\''s', 'it''s'
         if found[3] == "":
@@ -334,7 +342,7 @@ def _closing(text: str, start: int, slashes: int, quote: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _words(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[.-]+", "_", name).lower().strip("_")
+    return _compiled(r"(?<=[a-z0-9])(?=[A-Z])|[.-]+").sub("_", name).lower().strip("_")
 
 
 @lru_cache(maxsize=4096)
@@ -342,13 +350,13 @@ def _kind(name: str, extra: frozenset[str], *, in_query: bool) -> int:
     words = _words(name)
     if any(words == word or words.endswith("_" + word) for word in extra):
         return ALWAYS
-    if _NEVER.search(words):
+    if _compiled(_NEVER).search(words):
         return NEVER
-    if _ALWAYS.search(words) or (in_query and _IN_QUERY.search(words)):
+    if _compiled(_ALWAYS).search(words) or (in_query and _compiled(_IN_QUERY).search(words)):
         return ALWAYS
-    if name.isupper() and re.search("_token$|^token_", words):
+    if name.isupper() and _compiled("_token$|^token_").search(words):
         return ALWAYS
-    return SOMETIMES if _SOMETIMES.search(words) else NEVER
+    return SOMETIMES if _compiled(_SOMETIMES).search(words) else NEVER
 
 
 def _stays(value: str, name: str, kind: int, *, code: bool) -> bool:
@@ -356,19 +364,19 @@ def _stays(value: str, name: str, kind: int, *, code: bool) -> bool:
     if len(value) > _SHORT:
         return False
     words = _words(name)
-    if _PLACEHOLDER.fullmatch(value) or value.lower() in {words, words.rpartition("_")[2]}:
+    if _compiled(_PLACEHOLDER).fullmatch(value) or value.lower() in {words, words.rpartition("_")[2]}:
         return True
     if kind == ALWAYS:
         return False
     mixed = len(value) >= 20 and value.isalnum() and not value.islower() and not value.isupper()
-    drawn = len(value) >= 8 and len(re.findall(r"\d", value)) >= 2 and not value.isdigit()
+    drawn = len(value) >= 8 and sum(map(str.isdigit, value)) >= 2 and not value.isdigit()
     return (code and not ((mixed or drawn) and " " not in value)) or (value.isdigit() and len(value) < 6)
 
 
 def _begins_line(text: str, found: re.Match[str]) -> bool:
-    return _LINE_START.search(text[max(0, found.start() - 40) : found.start()]) is not None
+    return _compiled(_LINE_START).search(text[max(0, found.start() - 40) : found.start()]) is not None
 
 
-def _end(pattern: re.Pattern[str], text: str, start: int) -> int:
-    found = pattern.match(text, start)
+def _end(pattern: str, text: str, start: int) -> int:
+    found = _compiled(pattern).match(text, start)
     return start if found is None else found.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 import pytest
 from hypothesis import assume, example, given
@@ -24,29 +25,45 @@ VALUES = {
 }
 
 
-@st.composite
-def segments(draw: st.DrawFn) -> list[str]:
-    """One segment as pieces: fixed text, or `{}` and the kind of its parameter."""
-    pieces = draw(st.integers(min_value=1, max_value=3))
-    return [draw(st.one_of(WORDS, st.sampled_from([f"{{}}{kind}" for kind in KINDS]))) for _ in range(pieces)]
+PIECES = st.one_of(WORDS, st.sampled_from([f"{{}}{kind}" for kind in KINDS]))
+# One segment as pieces: fixed text, or `{}` and the kind of its parameter. Most hold one piece.
+SEGMENTS = st.one_of(PIECES.map(lambda piece: [piece]), st.lists(PIECES, min_size=1, max_size=3))
+
+
+class Pattern(NamedTuple):
+    """A path as written, and the pieces from which requests for it are made."""
+
+    text: str
+    pieces: tuple[str, ...]
+
+    @classmethod
+    def of(cls, segments: list[list[str]]) -> Pattern:
+        pieces = tuple(piece for segment in segments for piece in ("/", *segment)) or ("/",)
+        return cls("".join(_written(number, piece) for number, piece in enumerate(pieces)), pieces)
+
+
+def _written(number: int, piece: str) -> str:
+    if not piece.startswith("{}"):
+        return piece
+    kind = piece.removeprefix("{}")
+    return f"{{p{number}}}" if kind == "str" else f"{{p{number}:{kind}}}"
+
+
+PATTERNS = st.lists(SEGMENTS, max_size=3).map(Pattern.of)
 
 
 @st.composite
-def patterns(draw: st.DrawFn) -> tuple[str, list[str]]:
-    """A path as written, and its pieces, from which requests are made."""
-    pieces: list[str] = []
-    for segment in draw(st.lists(segments(), max_size=3)):
-        pieces += ["/", *segment]
-    text = ""
-    for number, piece in enumerate(pieces or ["/"]):
-        kind = piece.removeprefix("{}")
-        text += piece if not piece.startswith("{}") else f"{{p{number}}}" if kind == "str" else f"{{p{number}:{kind}}}"
-    return text, pieces or ["/"]
+def pairs(draw: st.DrawFn) -> tuple[Pattern, Pattern]:
+    """Two patterns of which the second keeps some segments of the first, as routes of one router do."""
+    first = draw(st.lists(SEGMENTS, max_size=3))
+    later = [segment if draw(st.booleans()) else draw(SEGMENTS) for segment in first]
+    later += draw(st.lists(SEGMENTS, max_size=1))
+    return Pattern.of(first), Pattern.of(later)
 
 
 @st.composite
-def requests(draw: st.DrawFn, pieces: list[str]) -> str:
-    return "".join(draw(VALUES[p.removeprefix("{}")]) if p.startswith("{}") else p for p in pieces)
+def requests(draw: st.DrawFn, pattern: Pattern) -> str:
+    return "".join(draw(VALUES[p.removeprefix("{}")]) if p.startswith("{}") else p for p in pattern.pieces)
 
 
 def expression(path: str) -> re.Pattern[str]:
@@ -58,47 +75,49 @@ def anonymous(path: str) -> str:
     return re.sub(r"\?P<\w+>", "", expression(path).pattern)
 
 
-@given(patterns(), patterns(), st.data())
-@example(("/{p}", ["/", "{}str"]), ("/v{p:path}", ["/", "v", "{}path"]), None)
+@given(pairs(), st.data())
+@example((Pattern.of([["{}str"]]), Pattern.of([["v", "{}path"]])), None)
 def test_a_covered_route_gets_no_request_that_the_first_does_not_match(
-    first: tuple[str, list[str]], later: tuple[str, list[str]], data: st.DataObject | None
+    two: tuple[Pattern, Pattern], data: st.DataObject | None
 ) -> None:
-    if not covers(parse(first[0]), parse(later[0])):
+    first, later = two
+    if not covers(parse(first.text), parse(later.text)):
         return
-    asked = data.draw(requests(later[1])) if data else "/va/b"
-    assume(expression(later[0]).match(asked))
-    assert expression(first[0]).match(asked)
+    asked = data.draw(requests(later)) if data else "/va/b"
+    assume(expression(later.text).match(asked))
+    assert expression(first.text).match(asked)
 
 
-@given(patterns(), patterns())
-def test_equal_patterns_are_one_expression(first: tuple[str, list[str]], later: tuple[str, list[str]]) -> None:
-    equal = parse(first[0]) == parse(later[0])
-    assert not equal or anonymous(first[0]) == anonymous(later[0])
+@given(pairs())
+def test_equal_patterns_are_one_expression(two: tuple[Pattern, Pattern]) -> None:
+    first, later = two
+    equal = parse(first.text) == parse(later.text)
+    assert not equal or anonymous(first.text) == anonymous(later.text)
 
 
-@given(patterns())
-def test_every_pattern_covers_itself(pattern: tuple[str, list[str]]) -> None:
-    assert covers(parse(pattern[0]), parse(pattern[0]))
+@given(PATTERNS)
+def test_every_pattern_covers_itself(pattern: Pattern) -> None:
+    assert covers(parse(pattern.text), parse(pattern.text))
 
 
-@given(patterns(), st.data())
-def test_a_request_that_a_route_answers_could_match_it(pattern: tuple[str, list[str]], data: st.DataObject) -> None:
-    asked = data.draw(requests(pattern[1]))
-    assume(expression(pattern[0]).match(asked))
-    assert could_match(parse(pattern[0]), asked)
+@given(PATTERNS, st.data())
+def test_a_request_that_a_route_answers_could_match_it(pattern: Pattern, data: st.DataObject) -> None:
+    asked = data.draw(requests(pattern))
+    assume(expression(pattern.text).match(asked))
+    assert could_match(parse(pattern.text), asked)
 
 
-@given(patterns(), st.data())
+@given(PATTERNS, st.data())
 def test_a_request_whose_values_are_unknown_could_match_what_it_would_match(
-    pattern: tuple[str, list[str]], data: st.DataObject
+    pattern: Pattern, data: st.DataObject
 ) -> None:
-    asked = data.draw(requests(pattern[1]))
-    assume(expression(pattern[0]).match(asked) and "{" not in asked)
+    asked = data.draw(requests(pattern))
+    assume(expression(pattern.text).match(asked) and "{" not in asked)
     start = data.draw(st.integers(min_value=1, max_value=max(1, len(asked))))
     # What an f-string inserts at the end of a path may hold slashes; in its middle it is one segment.
-    assert could_match(parse(pattern[0]), asked[:start] + "{}")
+    assert could_match(parse(pattern.text), asked[:start] + "{}")
     middle = re.sub(r"(?<=/)[^/]+(?=/)", "{}", asked, count=1)
-    assert could_match(parse(pattern[0]), middle)
+    assert could_match(parse(pattern.text), middle)
 
 
 @pytest.mark.parametrize(

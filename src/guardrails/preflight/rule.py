@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from guardrails.source import Role
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rule:
     """One kind of defect: why it hurts, how to mend it, the bad and the good code.
 
