@@ -136,18 +136,21 @@ def report(results: list[Result], judged: Judged) -> str:
     lines = sum(result.summary["lines"] for result in results)
     errors = len(judged.true) + len(judged.false) + len(judged.unjudged)
     rate = len(judged.false) * 100_000 / lines if lines else 0.0
+    sums = (
+        f"{len(results)} releases, {lines:,} lines, {errors} error-level findings: {len(judged.true)} true, "
+        f"{len(judged.false)} false, {len(judged.unjudged)} not judged. False per 100,000 lines: {rate:.3f} "
+        f"(target: at most {TARGET:g})."
+    )
     head = [
         "# Precision on released packages",
         "",
         "Measured by `python -m loadtests.precision --write docs/precision.md`. Each release is unpacked from the",
         "package index and never imported; each error-level finding was judged by reading the code.",
         "",
-        f"{len(results)} releases, {lines:,} lines, {errors} error-level findings: {len(judged.true)} true, "
-        f"{len(judged.false)} false, {len(judged.unjudged)} not judged. False per 100,000 lines: {rate:.3f} "
-        f"(target: at most {TARGET:g}).",
+        sums,
         "",
-        f"With n = {errors} this says that the gate is quiet on sound code. Of the rules that found nothing here it says",
-        f"no more than that: {', '.join(silent_rules(results))}.",
+        f"With n = {errors} this says that the gate is quiet on sound code. Of the rules that found nothing here it",
+        f"says no more than that: {', '.join(silent_rules(results))}.",
         "",
         "| release | version | lines | not analysed | errors and warnings | seconds |",
         "|---|---|---|---|---|---|",

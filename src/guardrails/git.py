@@ -237,7 +237,7 @@ def _run(
     argv = ("git", *args)
     settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
     try:
-        process = subprocess.Popen(  # noqa: S603 - arguments are a list and no shell sees them
+        process = subprocess.Popen(
             ["git", "--no-pager", *settings, *args],  # noqa: S607 - git is where the user's PATH has it
             cwd=cwd,
             env=_environment(chosen or {}),

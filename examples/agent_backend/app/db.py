@@ -42,7 +42,7 @@ class Message(Base):
         return {"id": self.id, "role": self.role, "text": self.text, "topic": self.topic}
 
 
-class ConversationNotFound(Exception):  # noqa: N818 - named after what the client is told
+class ConversationNotFound(Exception):
     """No conversation has this id; answered as 404."""
 
 
