@@ -70,9 +70,7 @@ def gate(sample: str) -> int:
         colour = "red" if finding["severity"] == "error" else "yellow"
         say(f"{click.style(finding['severity'].ljust(7), fg=colour)} {finding['rule']:<13} {place}")
     summary = record["summary"]
-    verdict = click.style(
-        record["verdict"].upper(), fg="green" if record["verdict"] == "passed" else "red", bold=True
-    )
+    verdict = click.style(record["verdict"].upper(), fg="green" if record["verdict"] == "passed" else "red", bold=True)
     say(
         f"{verdict}: {summary['errors']} errors, {summary['warnings']} warnings, "
         f"{summary['checks_run']} checks over {summary['files']} files; exit status {record['exit_code']}"
@@ -131,9 +129,7 @@ def address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 def conversation(http: httpx.Client) -> int:
     """A new conversation's id."""
-    return int(
-        http.post("/conversations", json={"user": "anna", "title": "Refund"}).raise_for_status().json()["id"]
-    )
+    return int(http.post("/conversations", json={"user": "anna", "title": "Refund"}).raise_for_status().json()["id"])
 
 
 def delete_without_key(http: httpx.Client) -> str:
@@ -148,11 +144,7 @@ def export(http: httpx.Client) -> str:
 
 def messages_of_nobody(http: httpx.Client) -> str:
     answer = http.get("/conversations/999999/messages")
-    return (
-        f"{answer.status_code} {answer.text}"
-        if answer.status_code == 200
-        else f"{answer.status_code} not found"
-    )
+    return f"{answer.status_code} {answer.text}" if answer.status_code == 200 else f"{answer.status_code} not found"
 
 
 def search(http: httpx.Client) -> str:

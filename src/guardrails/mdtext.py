@@ -70,7 +70,10 @@ def cell(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """A code span. A pipe stands outside, between two spans: inside, it would split the row of a table."""
+    """A code span, not to be put right beside another backtick.
+
+    A pipe stands outside, between two spans: inside, it would split the row of a table.
+    """
     spans = [_span(part) if part else "" for part in visible(text).split("|")]
     return "&#124;".join(spans) or "` `"
 

@@ -14,9 +14,7 @@ from guardrails.preflight import catalogue
 ROOT = Path(__file__).parents[2]
 # Needs two distributions installed in one environment, which no source tree can show.
 NOT_IN_A_SAMPLE = {"GR-SHADOW-004"}
-RULES = [
-    rule.id for rule in catalogue() if rule.id not in NOT_IN_A_SAMPLE and not rule.id.startswith("GR-WAIVER")
-]
+RULES = [rule.id for rule in catalogue() if rule.id not in NOT_IN_A_SAMPLE and not rule.id.startswith("GR-WAIVER")]
 pytestmark = pytest.mark.xdist_group("demo")
 
 
@@ -44,9 +42,7 @@ def test_the_demo_succeeds_and_says_so_with_its_exit_status(demo: subprocess.Com
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_gate_finds_each_rule_once_in_the_broken_backend(
-    demo: subprocess.CompletedProcess[str], rule: str
-) -> None:
+def test_the_gate_finds_each_rule_once_in_the_broken_backend(demo: subprocess.CompletedProcess[str], rule: str) -> None:
     found = re.findall(rf"^(?:error|warning) +{rule} +\S+$", part(demo, 1), re.MULTILINE)
     assert len(found) == 1, part(demo, 1)
 

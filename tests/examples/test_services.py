@@ -34,11 +34,7 @@ class Service:
         return self.log_file.read_text()
 
     def conversation(self, user: str = "anna", title: str = "Refund") -> int:
-        return (
-            self.http.post("/conversations", json={"user": user, "title": title})
-            .raise_for_status()
-            .json()["id"]
-        )
+        return self.http.post("/conversations", json={"user": user, "title": title}).raise_for_status().json()["id"]
 
     def ask(self, conversation_id: int, text: str) -> list[tuple[str, dict[str, object]]]:
         """Ask over SSE; the events of the answer, in order."""
@@ -70,9 +66,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def copy(name: str, folder: Path) -> Path:
-    return shutil.copytree(
-        EXAMPLES / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.db", ".*")
-    )
+    return shutil.copytree(EXAMPLES / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.db", ".*"))
 
 
 def run(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
@@ -215,9 +209,7 @@ def test_shadow_001_prompt_beside_a_package_of_its_name_is_never_used(before, af
     assert 'VERSION = "2025-06"' in (EXAMPLES / BEFORE / "app/prompts.py").read_text()
 
 
-@pytest.mark.parametrize(
-    "arguments", [("-c", "import cProfile"), ("-m", "cProfile", "-m", "json.tool", "--help")]
-)
+@pytest.mark.parametrize("arguments", [("-c", "import cProfile"), ("-m", "cProfile", "-m", "json.tool", "--help")])
 def test_shadow_002_profiler_of_the_standard_library_is_broken(tmp_path, arguments):
     broken, sound = (run(copy(name, tmp_path), *arguments) for name in (BEFORE, AFTER))
 
@@ -355,9 +347,7 @@ def test_route_006_client_asks_for_a_path_that_no_route_serves(tmp_path, before,
 
 
 def test_readme_of_the_spoilt_sample_names_every_rule_once_with_a_file_that_exists():
-    rows = re.findall(
-        r"^\| (GR-\S+) \| `(\S+)` \|", (EXAMPLES / BEFORE / "README.md").read_text(), re.MULTILINE
-    )
+    rows = re.findall(r"^\| (GR-\S+) \| `(\S+)` \|", (EXAMPLES / BEFORE / "README.md").read_text(), re.MULTILINE)
 
     ranks = {"SHADOW": 3, "DECO": 4, "ROUTE": 6}
     assert [rule for rule, _ in rows] == [
@@ -368,8 +358,7 @@ def test_readme_of_the_spoilt_sample_names_every_rule_once_with_a_file_that_exis
 
 def test_trees_differ_only_where_a_defect_was_repaired():
     trees = [
-        {f.relative_to(root): f.read_bytes() for f in files(root)}
-        for root in (EXAMPLES / BEFORE, EXAMPLES / AFTER)
+        {f.relative_to(root): f.read_bytes() for f in files(root)} for root in (EXAMPLES / BEFORE, EXAMPLES / AFTER)
     ]
     every = sorted(set().union(*trees))
 
@@ -402,9 +391,7 @@ def test_migration_makes_the_tables_that_the_models_name(tmp_path, name):
 
     assert (upgraded.returncode, compared.returncode) == (0, 0), upgraded.stderr + compared.stderr
     with closing(sqlite3.connect(database)) as connection:
-        tables = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-        ).fetchall()
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
     assert tables == [("alembic_version",), ("conversations",), ("messages",)]
     assert list(folder.glob("*.db")) == []
 
