@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parent
-OUT = HERE.parent / "build" / "demo"
 BEFORE, AFTER = "agent_backend_before", "agent_backend"
 PATIENCE = 30.0  # seconds for a start on a busy machine; it takes about one
 
@@ -38,24 +37,26 @@ class Symptom(NamedTuple):
     ask: Callable[[httpx.Client], str]
 
 
-def main() -> None:
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=HERE.parent / "build" / "demo", help="For the reports.")
+def main(out: Path) -> None:
     """Gate both samples, start both, compare; exit 0 when the gate did its work."""
-    shutil.rmtree(OUT, ignore_errors=True)
-    OUT.mkdir(parents=True)
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     say(click.style("1. The gate over the backend as it was", bold=True))
-    stopped = gate(BEFORE)
+    stopped = gate(BEFORE, out)
     say(click.style("\n2. The gate over the backend as it is now", bold=True))
-    passed = gate(AFTER)
+    passed = gate(AFTER, out)
     say(click.style("\n3. Both started, and asked the same", bold=True))
     compare()
-    say(f"\nWritten: {shown(OUT)}/{BEFORE}.md and .json, {AFTER}.md and .json")
+    say(f"\nWritten: {shown(out)}/{BEFORE}.md and .json, {AFTER}.md and .json")
     say(f"Next:    guardrails preflight {shown(HERE / BEFORE)}    (why, fix and proof of each)")
     say("         guardrails preflight YOUR-BACKEND            (no configuration needed)")
     if (stopped, passed) != (1, 0):
         sys.exit(f"the gate should have stopped the first (1) and passed the second (0): {stopped}, {passed}")
 
 
-def gate(sample: str) -> int:
+def gate(sample: str, out: Path) -> int:
     """Run the real command, print a line a finding, keep the reports. Returns the exit status."""
     say(click.style(f"$ guardrails preflight {shown(HERE / sample)}", dim=True))
     command = [sys.executable, "-m", "guardrails", "preflight", "--no-record", str(HERE / sample)]
@@ -63,8 +64,8 @@ def gate(sample: str) -> int:
         done = subprocess.run([*command, "--format", form], capture_output=True, text=True, check=False)
         if done.returncode not in (0, 1):
             sys.exit(done.stderr or f"the gate ended with status {done.returncode}")
-        (OUT / f"{sample}.{suffix}").write_text(done.stdout, encoding="utf-8")
-    record = json.loads((OUT / f"{sample}.json").read_text(encoding="utf-8"))
+        (out / f"{sample}.{suffix}").write_text(done.stdout, encoding="utf-8")
+    record = json.loads((out / f"{sample}.json").read_text(encoding="utf-8"))
     for finding in record["findings"]:
         place = finding["path"] if finding["line"] is None else f"{finding['path']}:{finding['line']}"
         colour = "red" if finding["severity"] == "error" else "yellow"

@@ -15,14 +15,18 @@ ROOT = Path(__file__).parents[2]
 # Needs two distributions installed in one environment, which no source tree can show.
 NOT_IN_A_SAMPLE = {"GR-SHADOW-004"}
 RULES = [rule.id for rule in catalogue() if rule.id not in NOT_IN_A_SAMPLE and not rule.id.startswith("GR-WAIVER")]
-pytestmark = pytest.mark.xdist_group("demo")
 
 
 @pytest.fixture(scope="module")
-def demo() -> subprocess.CompletedProcess[str]:
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "out"
+
+
+@pytest.fixture(scope="module")
+def demo(out: Path) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
     return subprocess.run(
-        [sys.executable, "examples/demo.py"],
+        [sys.executable, "examples/demo.py", "--out", str(out)],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -69,9 +73,9 @@ def test_each_symptom_shows_in_the_broken_service_and_is_gone_in_the_sound_one(
     }
 
 
-def test_the_reports_are_where_the_demo_says(demo: subprocess.CompletedProcess[str]) -> None:
-    assert "Written: build/demo/" in demo.stdout
+def test_the_reports_are_where_the_demo_says(demo: subprocess.CompletedProcess[str], out: Path) -> None:
+    assert f"Written: {os.path.relpath(out, ROOT)}/" in demo.stdout
     for sample, verdict in (("agent_backend_before", "failed"), ("agent_backend", "passed")):
-        record = json.loads((ROOT / "build" / "demo" / f"{sample}.json").read_text("utf-8"))
+        record = json.loads((out / f"{sample}.json").read_text("utf-8"))
         assert record["verdict"] == verdict
-        assert (ROOT / "build" / "demo" / f"{sample}.md").read_text("utf-8").startswith("# Gate: ")
+        assert (out / f"{sample}.md").read_text("utf-8").startswith("# Gate: ")
