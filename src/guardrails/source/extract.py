@@ -23,6 +23,12 @@ import gc
 import json
 import sys
 
+try:
+    # What hashlib hands out for this name, without the OpenSSL that hashlib loads first.
+    from _blake2 import blake2b
+except ImportError:
+    from hashlib import blake2b
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,10 +52,7 @@ def empty() -> Facts:
 
 def digest(data: bytes) -> str:
     """The key under which facts about these bytes are cached."""
-    # In-function: it loads OpenSSL, which a project of empty files never needs.
-    import hashlib
-
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def extract(data: bytes, feature: tuple[int, int] | None = None) -> Facts:
