@@ -59,7 +59,7 @@ def main(out: Path) -> None:
 def gate(sample: str, out: Path) -> int:
     """Run the real command, print a line a finding, keep the reports. Returns the exit status."""
     say(click.style(f"$ guardrails preflight {shown(HERE / sample)}", dim=True))
-    command = [sys.executable, "-m", "guardrails", "preflight", "--no-record", str(HERE / sample)]
+    command = [sys.executable, "-m", "guardrails", "preflight", "--no-record", shown(HERE / sample)]
     for form, suffix in (("json", "json"), ("markdown", "md")):
         done = subprocess.run([*command, "--format", form], capture_output=True, text=True, check=False)
         if done.returncode not in (0, 1):

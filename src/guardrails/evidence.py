@@ -33,6 +33,8 @@ __all__ = [
 ]
 
 RECORD_VERSION = 1
+_VERDICTS = ("passed", "failed", "unknown")
+_STATUSES = ("passed", "failed", "skipped", "error")
 
 
 class Severity(StrEnum):
@@ -186,10 +188,12 @@ class GateRecord:
         }
 
     def to_json(self) -> str:
-        """The record as indented JSON text with a final newline."""
+        """The record as indented JSON text with a final newline; can always be written as UTF-8."""
         import json
 
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+        # The half of a surrogate pair, from a file name that is not UTF-8, as the escape that JSON has for it.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -198,7 +202,7 @@ class GateRecord:
 
         try:
             return cls._from_dict(json.loads(text))
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as exc:
             raise GuardrailsError(
                 f"not a gate record of version {RECORD_VERSION}: {type(exc).__name__}: {exc}. "
                 "Run `guardrails preflight` again to write a new one."
@@ -208,6 +212,11 @@ class GateRecord:
     def _from_dict(cls, data: dict[str, Any]) -> Self:
         if data["record_version"] != RECORD_VERSION:
             raise ValueError(f"record_version is {data['record_version']!r}")
+        if data["verdict"] not in _VERDICTS:
+            raise ValueError(f"verdict is {data['verdict']!r}, not one of {', '.join(_VERDICTS)}")
+        for check in data["checks"]:
+            if check["status"] not in _STATUSES:
+                raise ValueError(f"status of {check['id']} is {check['status']!r}, not one of {', '.join(_STATUSES)}")
         evidence = data["evidence"]
         return cls(
             verdict=data["verdict"],

@@ -7,32 +7,40 @@ receive, and in `failures()`.
 
 from __future__ import annotations
 
+from _thread import allocate_lock
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Listener = Callable[[str, float, Mapping[str, str]], None]
 
-# Replaced as a whole and never changed in place: emit() reads it without a lock.
-_listeners: tuple[Listener, ...] = ()
+# Replaced as a whole and never changed in place: emit() reads it without a lock. One entry a registration,
+# so that ending one leaves another of the same listener.
+_listeners: tuple[tuple[Listener], ...] = ()
 _failures = 0
+# Held to replace the tuple and to count; two threads that listen at once would else lose one of them.
+_changing = allocate_lock()
 
 
 def listen(listener: Listener) -> Callable[[], None]:
     """Call `listener` for every emitted value from now on. Returns a function that ends it."""
     global _listeners  # noqa: PLW0603 - one process, one set of listeners
-    _listeners = (*_listeners, listener)
+    entry = (listener,)
+    with _changing:
+        _listeners = (*_listeners, entry)
 
     def stop() -> None:
         global _listeners  # noqa: PLW0603
-        _listeners = tuple(other for other in _listeners if other is not listener)
+        with _changing:
+            _listeners = tuple(other for other in _listeners if other is not entry)
 
     return stop
 
 
 def emit(name: str, value: float = 1.0, labels: Mapping[str, str] | None = None) -> None:
     """Tell every listener that `name` happened. `value`: a count to add, or a measurement in base units."""
-    for listener in _listeners:
+    for (listener,) in _listeners:
         try:
             listener(name, value, labels or {})
         except Exception as exc:  # noqa: BLE001 - a broken listener must not break the guarded call
@@ -45,11 +53,13 @@ def failures() -> int:
 
 
 def _count_failure(culprit: Listener, exc: Exception) -> None:
-    global _failures  # noqa: PLW0603
-    _failures += 1
-    for listener in _listeners:
+    failed = 1
+    for (listener,) in _listeners:
         if listener is not culprit:
             try:
                 listener("hook_errors_total", 1.0, {"error": type(exc).__name__})
-            except Exception:  # noqa: BLE001 - already counted once; a second broken listener must not loop
-                _failures += 1
+            except Exception:  # noqa: BLE001 - a second broken listener is counted and must not loop
+                failed += 1
+    global _failures  # noqa: PLW0603
+    with _changing:
+        _failures += failed

@@ -110,7 +110,7 @@ def _evidence(project: Project, argv: Sequence[str], exit_code: int, started: fl
         versions={
             "guardrails": __version__,
             "python": sys.version.partition(" ")[0],
-            "target_python": f"{project.target.label} ({project.target.place})",
+            "target_python": _safe(f"{project.target.label} ({project.target.place})"),
             "platform": sys.platform,
         },
     )

@@ -9,12 +9,13 @@ An answer is one of
 from __future__ import annotations
 
 import posixpath
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardrails.source.model import Bind, Import, Module, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from guardrails.source.model import Expr, Project
 
@@ -47,11 +48,14 @@ class Names:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.modules = project.modules
-        declared = {root.folder for root in project.layout.roots}
-        # The folder above the outermost package is a root too, whoever put it on sys.path.
-        roots = declared | {self._top(path) for path in project.modules} | {""}
-        self._roots_of = _roots_by_first_name(project.modules, roots)
-        self._declared = declared
+        self._declared = {root.folder for root in project.layout.roots}
+        # The folder above the outermost package is a root too, whoever put it on sys.path, and so are those
+        # above it for the files below them: a service of plain folders does not say where it begins.
+        tops = {self._top(path) for path in project.modules}
+        self._tops = self._declared | tops | {""}
+        self._roots_of = _roots_by_first_name(
+            project.modules, self._tops | {above for top in tops for above in _above(top)}
+        )
         self._found: dict[tuple[str, str], Module | None] = {}
         self._starred: dict[str, list[Module]] = {}
         self._made: dict[tuple[str, int], Meaning] = {}
@@ -71,15 +75,23 @@ class Names:
         if key not in self._found:
             first = dotted.partition(".")[0]
             candidates = self._roots_of.get(first, ())
-            if first in FRAMEWORKS or first.replace("_", "-") in self.project.layout.requirements:
-                # `celery.py` in some folder is not what `import celery` means, unless that folder is on sys.path.
-                candidates = [r for r in candidates if r in self._declared or self._is_package(r, first)]
             near = [root for root in candidates if root == "" or seen_from.startswith(root + "/")]
-            far = [root for root in candidates if root not in near]
+            # A far one only where no near one has the name: `app` of the next service is not this one's.
+            far = [] if near else [root for root in candidates if root in self._tops]
+            if self._is_library(first):
+                # `celery.py` in some folder is not what `import celery` means, unless that folder is on sys.path.
+                near, far = [r for r in near if r in self._declared or self._is_package(r, first)], []
             self._found[key] = next(
                 (module for root in (*near, *far) if (module := self._at(root, dotted)) is not None), None
             )
         return self._found[key]
+
+    def _is_library(self, name: str) -> bool:
+        return (
+            name in FRAMEWORKS
+            or name in sys.stdlib_module_names
+            or name.replace("_", "-") in self.project.layout.requirements
+        )
 
     def _is_package(self, root: str, name: str) -> bool:
         return posixpath.join(root, name, "__init__.py") in self.project.python
@@ -324,6 +336,12 @@ class Names:
             bind = meaning.item
             return self.type_of(meaning.module, bind.value, bind.scope, bind.line, depth + 1)
         return None
+
+
+def _above(folder: str) -> Iterator[str]:
+    while folder:
+        folder = folder.rpartition("/")[0]
+        yield folder
 
 
 def _roots_by_first_name(paths: Iterable[str], roots: set[str]) -> dict[str, list[str]]:

@@ -62,6 +62,7 @@ HOOK = Rule(
     good="@app.exception_handler(StoreDown)\n@logged\nasync def store_down(request, exc): ...",
     runbook="decorator-order",
 )
+_BODY = "\n\n    def wrapper(*args):\n        return func(*args)\n\n    return wrapper"
 EXAMPLE = Rule(
     id="GR-DECO-004",
     title="an example shows a wrapper above a registration",
@@ -69,8 +70,10 @@ EXAMPLE = Rule(
     why="Examples are copied: every copy registers a function that the wrapper never touches.",
     fix="Put the registering decorator on top in the example.",
     verify=_VERIFY,
-    bad='def timed(func):\n    """Measure a task.\n\n    @timed\n    @broker.task\n    async def job(): ...\n    """',
-    good='def timed(func):\n    """Measure a task.\n\n    @broker.task\n    @timed\n    async def job(): ...\n    """',
+    bad='def timed(func):\n    """Measure a task.\n\n    @timed\n    @broker.task\n    async def job(): ...\n    """'
+    + _BODY,
+    good='def timed(func):\n    """Measure a task.\n\n    @broker.task\n    @timed\n    async def job(): ...\n    """'
+    + _BODY,
     runbook="decorator-order",
 )
 RULES = (TASK, ROUTE, HOOK, EXAMPLE)

@@ -216,8 +216,12 @@ class _Reader:
         tail = str(function).rpartition(".")[2] if isinstance(function, str) else ""
         if tail == "cast" and len(arguments) == 2:
             return self._of_value(module, item, arguments[1], first, called=called)
-        if tail in ("partial", "update_wrapper") and arguments and isinstance(arguments[0], str):
-            return "wraps" if tail == "update_wrapper" else self._applied(module, item, arguments[0], called=False)
+        if tail == "update_wrapper":
+            return "wraps"
+        if tail == "partial" and not called:
+            return "wraps" if first in arguments else None  # without it: `@name(…)` is meant
+        if tail == "partial" and arguments and isinstance(arguments[0], str):
+            return self._applied(module, item, arguments[0], called=False)
         if isinstance(function, list) and function[0] == "()" and str(function[1]).endswith("wraps"):
             return "wraps"  # functools.wraps(func)(wrapper)
         if isinstance(function, str) and first in arguments:

@@ -7,6 +7,7 @@ need all routes then stay silent.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardrails.preflight.checks.matching import SYMBOL, Segment, from_flask, parse
@@ -89,6 +90,7 @@ class Table:
         self.prefixes: dict[RouterId, str | None] = {}
         # Routers that are the application itself, not a part of one.
         self.apps: set[RouterId] = set()
+        self._frameworks: dict[RouterId, str] = {}
         self.open = False
         for module in project.modules.values():
             for function in module.decorated:
@@ -246,6 +248,11 @@ class Table:
             self.prefixes[identity] = None
 
     def _framework(self, module: Module, router: RouterId) -> str:
+        if router not in self._frameworks:
+            self._frameworks[router] = self._framework_of(module, router)
+        return self._frameworks[router]
+
+    def _framework_of(self, module: Module, router: RouterId) -> str:
         place = self.names.modules.get(router.path, module)
         for bind in place.binds:
             if (bind.scope, bind.target, bind.line) == (router.scope, router.name, router.line):
@@ -289,6 +296,16 @@ class Table:
 
     # The whole
 
+    @cached_property
+    def _on(self) -> dict[RouterId, list[Route | Mount]]:
+        """What each router holds."""
+        held: dict[RouterId, list[Route | Mount]] = {}
+        for route in self.routes:
+            held.setdefault(route.router, []).append(route)
+        for mount in self.mounts:
+            held.setdefault(mount.parent, []).append(mount)
+        return held
+
     def flattened(
         self, parent: RouterId, prefix: str = "", depth: int = 0, *, own: str | None = None, sure: bool = True
     ) -> Iterator[tuple[str, Route, bool]]:
@@ -300,11 +317,10 @@ class Table:
         if depth > 8 or own is None:
             return
         base = prefix + own
-        served: list[tuple[int, str, Route | Mount]] = [
-            (route.line, route.module.path, route) for route in self.routes if route.router == parent
-        ]
-        served += [(m.line, m.module.path, m) for m in self.mounts if m.parent == parent and m.prefix is not None]
-        for _, _, item in sorted(served, key=lambda entry: (entry[1], entry[0])):
+        # In the order of lines: between modules nobody can tell which was imported first.
+        for item in sorted(self._on.get(parent, ()), key=lambda item: (item.module.path, item.line)):
+            if isinstance(item, Mount) and item.prefix is None:
+                continue
             if isinstance(item, Route):
                 yield base + item.path, item, sure and not item.arm
                 continue

@@ -31,7 +31,7 @@ def _lines(record: GateRecord) -> Iterator[str]:
         yield "| level | rule | place | what |"
         yield "|---|---|---|---|"
         for f in open_findings:
-            yield f"| {f.severity.value} | {f.rule} | {code(f.place)} | {cell(f.message)} |"
+            yield f"| {f.severity.value} | {f.rule} | {code(f.place)} | {_named(f.message)} |"
         yield ""
         yield "## Why, fix and proof"
         yield ""
@@ -70,13 +70,29 @@ def _advice(findings: list[Finding]) -> Iterator[str]:
     first = findings[0]
     yield f"### {first.rule}"
     yield ""
-    yield f"- why: {inline(first.why)}"
+    yield f"- why: {_named(first.why)}"
     for fix in dict.fromkeys(f.fix for f in findings):
-        yield f"- fix: {inline(fix)}"
+        yield f"- fix: {_named(fix)}"
     for verify in dict.fromkeys(f.verify for f in findings):
         yield f"- verify: {code(verify)}"
     yield f"- runbook: {first.runbook}"
     yield ""
+
+
+def _named(text: str) -> str:
+    """Our own sentences set names in backticks; here they become code spans, in a table too."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return cell(text)  # one that has no partner belongs to a name
+    return "".join(code(part) if number % 2 else _between(part) for number, part in enumerate(parts))
+
+
+def _between(text: str) -> str:
+    """Text between two code spans: the blanks at its ends are safe there, and would be entities otherwise."""
+    if not text.strip(" "):
+        return text
+    start, end = len(text) - len(text.lstrip(" ")), len(text.rstrip(" "))
+    return text[:start] + cell(text[start:end]) + text[end:]
 
 
 def _waived(findings: list[Finding]) -> Iterator[str]:
