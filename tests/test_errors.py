@@ -15,11 +15,20 @@ import pytest
 
 import guardrails
 from guardrails import errors
-from guardrails.errors import ConfigError, GitError, GuardrailsError, InterpreterError, NotAProject, UnknownRule
+from guardrails.errors import (
+    ConfigError,
+    EncodeError,
+    GitError,
+    GuardrailsError,
+    InterpreterError,
+    NotAProject,
+    UnknownRule,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+NEXT_STEP = "Register the type, convert the value, or use the policy `safe`, which marks and reports it."
 # How each is raised, and what it then says.
 SAMPLES: dict[type[GuardrailsError], tuple[tuple[Any, ...], str]] = {
     GuardrailsError: (("plain",), "plain"),
@@ -27,6 +36,7 @@ SAMPLES: dict[type[GuardrailsError], tuple[tuple[Any, ...], str]] = {
     NotAProject: (("/srv/app", "no Python file"), "/srv/app: no Python file"),
     InterpreterError: (("/bin/py", "too old"), "cannot use the Python interpreter /bin/py: too old"),
     GitError: ((["git", "status"], 128, "warning: x\nfatal: y\n"), "`git status` ended with status 128: fatal: y"),
+    EncodeError: ((["$.a: inf"], 1), "JSON cannot keep 2 values exactly:\n  $.a: inf\n  and 1 more\n" + NEXT_STEP),
     UnknownRule: (
         ("GR-X", ["GR-Y", "GR-Z"]),
         "there is no rule 'GR-X'. Did you mean GR-Y or GR-Z? `guardrails explain` lists them.",
@@ -179,6 +189,7 @@ def test_messages_fit_their_numbers(error: GuardrailsError, text: str) -> None:
         (InterpreterError, OSError),
         (GitError, RuntimeError),
         (UnknownRule, LookupError),
+        (EncodeError, TypeError),
     ],
 )
 def test_a_builtin_catches_it_too(cls: type[GuardrailsError], builtin: type[Exception]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 import click
@@ -176,9 +175,9 @@ def test_every_link_of_a_page_leads_somewhere(page: Path) -> None:
 
 def test_the_guide_names_every_setting_its_variable_and_every_option() -> None:
     text = GUIDE.read_text("utf-8")
-    own = [f.name for f in fields(Config) if f.name not in ("preflight", "waiver", "waiver_lines")]
-    inner = [f.name for f in fields(PreflightConfig)]
-    keys = [*own, *(f"preflight.{name}" for name in inner), *(f.name for f in fields(WaiverEntry))]
+    own = [name for name in Config._fields if name not in ("preflight", "waiver", "waiver_lines")]
+    inner = PreflightConfig._fields
+    keys = [*own, *(f"preflight.{name}" for name in inner), *WaiverEntry._fields]
     variables = [f"{ENV_PREFIX}{name}".upper() for name in (*own, *(f"preflight__{name}" for name in inner))]
     command = main.get_command(click.Context(main), "preflight")
     options = [parameter.opts[0] for parameter in command.params if parameter.param_type_name == "option"]

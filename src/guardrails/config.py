@@ -2,7 +2,7 @@
 
     what the caller says, a profile included  >  GUARDRAILS_… in the environment  >  [tool.guardrails]  >  default
 
-The dataclasses below are the schema. Where neither file nor environment says anything, the defaults are
+The records below are the schema. Where neither file nor environment says anything, the defaults are
 taken as they are; else pydantic-settings reads and checks both, imported only then because it costs
 thirty times a bare interpreter. All mistakes are reported at once, with their place.
 """
@@ -12,8 +12,7 @@ from __future__ import annotations
 import datetime as dt  # noqa: TC003 - part of the schema, which is read at run time
 import os
 import re
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, NamedTuple, get_type_hints
 
 from guardrails.errors import ConfigError
 
@@ -30,8 +29,7 @@ SECTION = "tool.guardrails"
 NOT_SETTINGS = frozenset({"GUARDRAILS_REQUIRE_ALL", "GUARDRAILS_DEBUG"})
 
 
-@dataclass(frozen=True)
-class WaiverEntry:
+class WaiverEntry(NamedTuple):
     """One `[[tool.guardrails.waiver]]`: which rule, where, why, whose, and the last day on which it holds."""
 
     id: str
@@ -41,8 +39,7 @@ class WaiverEntry:
     until: dt.date
 
 
-@dataclass(frozen=True)
-class PreflightConfig:
+class PreflightConfig(NamedTuple):
     """`[tool.guardrails.preflight]`.
 
     `strict`: warnings and files that could not be analysed fail the gate too; default off, so that an old
@@ -56,8 +53,7 @@ class PreflightConfig:
     record: bool = True
 
 
-@dataclass(frozen=True)
-class Config:
+class Config(NamedTuple):
     """`[tool.guardrails]`.
 
     `src`: import roots relative to the project, besides those found from its files. `exclude`: globs of files to
@@ -68,7 +64,7 @@ class Config:
     src: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     python: str | None = None
-    preflight: PreflightConfig = field(default_factory=PreflightConfig)
+    preflight: PreflightConfig = PreflightConfig()
     waiver: tuple[WaiverEntry, ...] = ()
     # Lines of the waivers in the file, for messages; not a setting. Inline forms have none.
     waiver_lines: tuple[int, ...] = ()
@@ -88,7 +84,7 @@ def load_config(project: Path, environ: Mapping[str, str] | None = None, profile
     import tomllib
 
     chosen = tomllib.loads(profile.read_text("utf-8"))["preflight"]
-    return replace(config, preflight=replace(config.preflight, **chosen))
+    return config._replace(preflight=config.preflight._replace(**chosen))
 
 
 def _load(text: str, table: dict[str, Any], environ: Mapping[str, str]) -> Config:
@@ -148,11 +144,9 @@ class _Loader:
                 del self.variables[name]
 
     def _values(self) -> dict[str, Any]:
-        from pydantic import ConfigDict, ValidationError
+        from pydantic import ValidationError
         from pydantic_settings import SettingsError
 
-        for schema in (PreflightConfig, WaiverEntry):
-            setattr(schema, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010 - no field of the schema
         variables = dict(self.variables)
         while True:
             try:
@@ -177,7 +171,7 @@ class _Loader:
                 return {}
             else:
                 values = {name: getattr(settings, name) for name in _settings()}
-                self._out_of_range(values["preflight"].jobs, [vars(waiver) for waiver in values["waiver"]])
+                self._out_of_range(values["preflight"].jobs, [waiver._asdict() for waiver in values["waiver"]])
                 return values
 
     def _out_of_range(self, jobs: object, waivers: Sequence[Mapping[str, object]]) -> None:
@@ -237,20 +231,20 @@ def _nearest(word: str, known: list[str]) -> str | None:
 
 
 def _settings() -> list[str]:
-    return [f.name for f in fields(Config) if f.name != "waiver_lines"]
+    return [name for name in Config._fields if name != "waiver_lines"]
 
 
 def _variable_names() -> Iterator[str]:
-    for f in fields(Config):
-        if f.name == "preflight":
-            yield from (f"{ENV_PREFIX}{f.name}__{inner.name}" for inner in fields(PreflightConfig))
-        elif f.name not in ("waiver", "waiver_lines"):
-            yield f"{ENV_PREFIX}{f.name}"
+    for name in Config._fields:
+        if name == "preflight":
+            yield from (f"{ENV_PREFIX}{name}__{inner}" for inner in PreflightConfig._fields)
+        elif name not in ("waiver", "waiver_lines"):
+            yield f"{ENV_PREFIX}{name}"
 
 
 def _keys_beside(keys: list[str]) -> list[str]:
-    schema = {"preflight": PreflightConfig, "waiver": WaiverEntry}.get(keys[0] if len(keys) > 1 else "", Config)
-    return [f.name for f in fields(schema) if f.name != "waiver_lines"]
+    schemas = {"preflight": PreflightConfig._fields, "waiver": WaiverEntry._fields}
+    return [name for name in schemas.get(keys[0] if len(keys) > 1 else "", Config._fields) if name != "waiver_lines"]
 
 
 def _lines_of_tables(text: str, table: str) -> Iterator[int]:

@@ -6,12 +6,11 @@ whoever reports on it reads that file through this module.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from guardrails.errors import GuardrailsError
 
-# As in the front door: `typing` would cost as much as all that is defined here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import datetime as dt
@@ -61,8 +60,7 @@ class Rung(StrEnum):
     MEASURED = "E5"
 
 
-@dataclass(frozen=True)
-class Waiver:
+class Waiver(NamedTuple):
     """A dated, owned exception to one rule.
 
     `where` is a glob over paths relative to the project; `until` is the last day on which it holds.
@@ -81,8 +79,7 @@ class Waiver:
         return today > self.until
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One defect at one place: what is wrong, why it hurts, the fix, and a command that proves the fix.
 
     `path` is relative to the project, with forward slashes; `line` counts from 1, and is None where a
@@ -107,11 +104,10 @@ class Finding:
 
     def waive(self, waiver: Waiver) -> Finding:
         """The same finding, excused."""
-        return replace(self, waived=waiver)
+        return self._replace(waived=waiver)
 
 
-@dataclass(frozen=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """How one check went. `duration` in seconds; `reason` says why it was skipped or what crashed."""
 
     id: str
@@ -120,16 +116,14 @@ class CheckResult:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class NotAnalysed:
+class NotAnalysed(NamedTuple):
     """A file that the gate could not read or parse: never counted as passed."""
 
     path: str
     reason: str
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What was run, where, on which state of the code, and how strong a proof it is.
 
     `started` is UTC in ISO 8601; `duration` is in seconds; `commit` is None outside a repository and
@@ -146,8 +140,7 @@ class Evidence:
     versions: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class GateRecord:
+class GateRecord(NamedTuple):
     """All that one run of the gate found, as it is stored and as every output prints it."""
 
     verdict: Verdict
@@ -157,7 +150,7 @@ class GateRecord:
     evidence: Evidence
     summary: Mapping[str, int]
     project: str
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -182,9 +175,9 @@ class GateRecord:
                 }
                 for c in self.checks
             ],
-            "not_analysed": [asdict(item) for item in self.not_analysed],
+            "not_analysed": [item._asdict() for item in self.not_analysed],
             "notes": list(self.notes),
-            "evidence": {**asdict(self.evidence), "argv": list(self.evidence.argv)},
+            "evidence": {**self.evidence._asdict(), "argv": list(self.evidence.argv)},
         }
 
     def to_json(self) -> str:
@@ -233,10 +226,9 @@ class GateRecord:
 
 
 def _finding_to_dict(finding: Finding) -> dict[str, Any]:
-    data = asdict(finding)
-    if finding.waived is not None:
-        data["waived"]["until"] = finding.waived.until.isoformat()
-    return data
+    waived = finding.waived
+    excuse = None if waived is None else {**waived._asdict(), "until": waived.until.isoformat()}
+    return {**finding._asdict(), "waived": excuse}
 
 
 def _finding_from_dict(data: dict[str, Any]) -> Finding:

@@ -113,9 +113,11 @@ _PLACEHOLDER = (
 )
 # In code: an attribute; an operator, a call or a type.
 _ATTRIBUTE = r"(?:self|cls|args|opts?|options|settings|config|request|kwargs)\.[A-Za-z_.]+(?=[\s,:)\]]|\Z)"
+_WITHIN = rf"[\w .,=*\"'()\[\]{{}}:/+-]{{0,{_SHORT}}}"
 _EXPRESSION = (
-    r"(?:await|not|lambda|yield|if|else|in|is|or|and|for|return)(?=[ \t])|(?:[a-z_]{2,}|[A-Z][a-z]+[A-Za-z]*)"
-    rf"(?:\.[A-Za-z_]\w*)*[(\[](?:[\w .,=*\"'()\[\]{{}}:/+-]{{0,{_SHORT}}}[)\]}}](?=[\s,:;.)\]}}#]|\Z)|[ \t{_EOL}]|\Z)"
+    r"(?:await|not|lambda|yield|if|else|in|is|or|and|for|return)(?=[ \t])"
+    r"|(?:[a-z_]{2,}|[A-Z][a-z]{2,}[A-Za-z]*)(?:\.[A-Za-z_]\w*)*"
+    rf"(?:(?:\({_WITHIN}\)|\[{_WITHIN}\])(?=[\s,:;.)\]}}#]|\Z)|[(\[](?:[ \t{_EOL}]|\Z))"
 )
 
 _PEM_EDGE = r"-{4,5} ?(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)? ?-{4,5}"

@@ -227,7 +227,7 @@ def test_half_a_surrogate_pair_becomes_something_that_can_be_written() -> None:
         (b"def (:\n", "line 1: invalid syntax"),
         (b"x = 1\n  y = 2\n", "line 2: unexpected indent"),
         (b"print 'python 2'\n", "line 1: Missing parentheses"),
-        (b"# -*- coding: nothing -*-\n", "encoding problem: nothing"),
+        (b"# -*- coding: nothing -*-\n", "unknown encoding: nothing"),
         (b"\xff\xfe\xfa", "invalid"),
         (b"x = '\xfc'\n", "line 1"),
         (b"x = {{ name }}\n{% if y %}\n", "line 2: a template, not Python"),

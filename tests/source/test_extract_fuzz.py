@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
 import sysconfig
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 import pytest
@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 
 from guardrails.source.model import Module
 from tests.source.projects import facts_of
+
+if TYPE_CHECKING:
+    import random
 
 NAMES = st.sampled_from(["a", "b.c", "self.x", "app", "client", "router", "ünï", "TYPE_CHECKING"])
 TEXTS = st.text(st.characters(blacklist_characters="\0\r"), max_size=8).map(ascii)

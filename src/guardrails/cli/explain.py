@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -27,7 +26,7 @@ def command(rule: str | None, form: str) -> None:
 
     rules = find_rules(rule) if rule else catalogue()
     if form == "json":
-        text = json.dumps([asdict(item) for item in rules], indent=2)
+        text = json.dumps([item._asdict() for item in rules], indent=2)
     elif rule is None:
         text = "\n".join(f"{item.id:<14} {item.severity.value:<8} {item.title}" for item in rules)
     else:

@@ -100,15 +100,13 @@ def command(
 
 
 def _config(path: Path, profile: str | None, *, no_record: bool) -> Config:
-    from dataclasses import replace
-
     from guardrails.config import load_config
     from guardrails.source import require_folder
 
     chosen = _profile(profile) if profile else None
     require_folder(path)
     config = load_config(path, profile=chosen)
-    return replace(config, preflight=replace(config.preflight, record=False)) if no_record else config
+    return config._replace(preflight=config.preflight._replace(record=False)) if no_record else config
 
 
 def _profile(name: str) -> Path:

@@ -11,7 +11,6 @@ import datetime as dt
 import os
 import shlex
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guardrails import __version__
@@ -118,7 +117,7 @@ def _evidence(project: Project, argv: Sequence[str], exit_code: int, started: fl
 
 def _overridden(config: Config, **given: Any) -> Config:
     said = {name: value for name, value in given.items() if value is not None and value != ()}
-    return replace(config, preflight=replace(config.preflight, **said))
+    return config._replace(preflight=config.preflight._replace(**said))
 
 
 def _run(family: str, context: Context, clock: Clock) -> tuple[CheckResult, list[Finding]]:
@@ -155,9 +154,8 @@ def _presentable(finding: Finding, path: Path) -> Finding:
         verify = f"{verify} {folder}" if verify.startswith("guardrails ") else f"(cd {folder} && {verify})"
     waived = finding.waived
     if waived is not None:
-        waived = replace(waived, where=_safe(waived.where), reason=_safe(waived.reason), owner=_safe(waived.owner))
-    return replace(
-        finding,
+        waived = waived._replace(where=_safe(waived.where), reason=_safe(waived.reason), owner=_safe(waived.owner))
+    return finding._replace(
         path=_safe(finding.path),
         message=_safe(finding.message),
         fix=_safe(finding.fix),

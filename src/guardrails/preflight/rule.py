@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from guardrails.evidence import Finding, Severity
 
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
     from guardrails.source import Role
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One kind of defect: why it hurts, how to mend it, the bad and the good code.
 
     `severity` is the worst that a finding of this rule can have. `fix` and `verify` are what a finding

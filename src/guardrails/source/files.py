@@ -146,7 +146,7 @@ def _from_walk(base: Path, left_out: list[tuple[str, str]]) -> Iterator[str]:
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in SKIPPED_FOLDERS:
                     pending.append(name + "/")
-            elif entry.is_symlink() and entry.is_dir():
+            elif entry.is_symlink() and os.path.isdir(entry.path):  # noqa: PTH112 - False for a link to itself
                 _tell_link_out(base, name, left_out)
             else:
                 yield name

@@ -101,7 +101,10 @@ def _candidates(name: str) -> Iterator[str]:
         path = Path(folder, name)
         if path.is_file() and os.access(path, os.X_OK):
             yield str(path)
-    home = Path.home()
+    try:
+        home = Path.home()
+    except RuntimeError:  # a container's user without a name and without HOME
+        return
     version = name.removeprefix("python")
     for pattern in (
         f".pyenv/versions/{version}.*/bin/python",
