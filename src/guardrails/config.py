@@ -108,7 +108,7 @@ def _section(text: str) -> dict[str, Any]:
 
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as exc:
+    except (tomllib.TOMLDecodeError, RecursionError) as exc:
         raise ConfigError([f"{FILE}: not valid TOML: {exc}"]) from exc
     tool = data.get("tool", {})
     section = tool.get("guardrails", {}) if isinstance(tool, dict) else {}
@@ -138,41 +138,50 @@ class _Loader:
         for name in sorted(self.variables):
             if name.upper() not in known:
                 last = name.upper().removeprefix(ENV_PREFIX).rpartition("__")[2]
-                near = by_last.get(_nearest(last, list(by_last)) or "") or _nearest(name.upper(), known)
+                near = by_last.get(_nearest(last, list(by_last)) or "")
                 hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
                 self.problems.append(f"environment: {name.upper()}: no such setting; {hint}")
                 del self.variables[name]
 
     def _values(self) -> dict[str, Any]:
         from pydantic import ValidationError
-        from pydantic_settings import SettingsError
 
         variables = dict(self.variables)
-        while True:
+        table = self._with_lists(variables)
+        try:
+            settings = _settings_class(table, variables)()
+        except ValidationError as exc:
+            self.problems += [
+                self._in_words(error["loc"], error["type"], error["msg"], error["input"]) for error in exc.errors()
+            ]
+            preflight, waivers = table.get("preflight"), table.get("waiver")
+            self._out_of_range(
+                preflight.get("jobs") if isinstance(preflight, dict) else None,
+                [w if isinstance(w, dict) else {} for w in waivers] if isinstance(waivers, list) else [],
+            )
+            return {}
+        values = {name: getattr(settings, name) for name in _settings()}
+        self._out_of_range(values["preflight"].jobs, [waiver._asdict() for waiver in values["waiver"]])
+        return values
+
+    def _with_lists(self, variables: dict[str, str]) -> dict[str, Any]:
+        """The table under the lists of the environment, taken out of `variables`: nested ones would stay text."""
+        import json
+
+        table = {**self.table, "preflight": self.table.get("preflight", {})}
+        for keys in (("src",), ("exclude",), ("preflight", "select")):
+            name = f"{ENV_PREFIX}{'__'.join(keys)}"
+            said = variables.pop(name.lower(), None)
+            holder = table if len(keys) == 1 else table["preflight"]
+            if said is None or not isinstance(holder, dict):
+                continue
             try:
-                settings = _settings_class(self.table, variables)()
-            except SettingsError as exc:
-                # A list in the environment that is no JSON hides every other mistake: note it and go on without.
-                match = re.search(r'field "(\w+)"', str(exc))
-                name = f"{ENV_PREFIX}{match[1]}".lower() if match else ""
-                broken = next((key for key in variables if key.startswith(name)), "")
-                self.problems.append(f'environment: {broken.upper()}: write a list as JSON, such as ["app", "lib"]')
-                if variables.pop(broken, None) is None:
-                    return {}
-            except ValidationError as exc:
-                self.problems += [
-                    self._in_words(error["loc"], error["type"], error["msg"], error["input"]) for error in exc.errors()
-                ]
-                preflight, waivers = self.table.get("preflight"), self.table.get("waiver")
-                self._out_of_range(
-                    preflight.get("jobs") if isinstance(preflight, dict) else None,
-                    [w if isinstance(w, dict) else {} for w in waivers] if isinstance(waivers, list) else [],
-                )
-                return {}
+                value = json.loads(said)
+            except (ValueError, RecursionError):
+                self.problems.append(f'environment: {name.upper()}: write a list as JSON, such as ["app", "lib"]')
             else:
-                values = {name: getattr(settings, name) for name in _settings()}
-                self._out_of_range(values["preflight"].jobs, [waiver._asdict() for waiver in values["waiver"]])
-                return values
+                table |= {keys[0]: value} if len(keys) == 1 else {keys[0]: {**holder, keys[1]: value}}
+        return table
 
     def _out_of_range(self, jobs: object, waivers: Sequence[Mapping[str, object]]) -> None:
         if isinstance(jobs, int) and not 1 <= jobs <= 256:

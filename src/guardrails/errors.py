@@ -5,7 +5,8 @@
     ├── NotAProject (ValueError)        the path given holds no Python project
     ├── InterpreterError (OSError)      a Python interpreter that was asked for cannot be used
     ├── GitError (RuntimeError)         git answered with an error, or not in time
-    └── UnknownRule (LookupError)       no rule of that id; names the nearest
+    ├── UnknownRule (LookupError)       no rule of that id; names the nearest
+    └── EncodeError (TypeError)         JSON cannot keep a value, and the policy is `strict`; names every path
 
 Each message says what happened, the numbers and the next step; the same facts are attributes.
 Every class survives pickling with its attributes and its cause, because task queues send
@@ -75,6 +76,22 @@ class UnknownRule(GuardrailsError, LookupError):
         self.near = tuple(near)
         hint = f" Did you mean {' or '.join(self.near)}?" if self.near else ""
         super().__init__(f"there is no rule {rule!r}.{hint} `guardrails explain` lists them.")
+
+
+class EncodeError(GuardrailsError, TypeError):
+    """JSON cannot keep a value exactly. `problems` holds one line for each place: path, reason, type.
+
+    `omitted`: how many more places there are.
+    """
+
+    def __init__(self, problems: Sequence[str], omitted: int = 0) -> None:
+        self.problems = tuple(problems)
+        self.omitted = omitted
+        count = len(self.problems) + omitted
+        head = f"JSON cannot keep {count} {'value' if count == 1 else 'values'} exactly:"
+        tail = [f"  and {omitted} more"] if omitted else []
+        step = "Register the type, convert the value, or use the policy `safe`, which marks and reports it."
+        super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems), *tail, step]))
 
 
 def _revive(

@@ -107,7 +107,7 @@ CONFIGURATIONS = {
     ),
     "an interpreter that is something else": (
         '[tool.guardrails]\npython = "app/main.py"\n',
-        ["cannot use the Python interpreter", "Permission denied"],
+        ["cannot use the Python interpreter", "it lies in the project", "so it is not run"],
     ),
     "a source root that is missing": ('[tool.guardrails]\nsrc = ["backnd"]\n', ["src", "'backnd'"]),
     "a source root outside": ('[tool.guardrails]\nsrc = ["../other"]\n', ["src", "'../other'"]),

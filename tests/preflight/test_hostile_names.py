@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,7 +120,8 @@ def unprintable(text: str) -> list[str]:
 
 
 ANYTHING = st.text(st.characters(blacklist_characters="/\0", blacklist_categories=["Cs"]), min_size=1, max_size=40)
-NAMES = ANYTHING.filter(lambda name: name not in (".", "..") and len(name.encode()) < 200)
+# A plain word may mean something to the gate: `.tox` is skipped, `tests` weighs less.
+NAMES = ANYTHING.filter(lambda name: not re.fullmatch(r"[\w.-]*", name) and len(name.encode()) < 200)
 
 
 @given(NAMES)
@@ -157,6 +159,13 @@ def test_the_json_is_utf_8_and_is_read_back_the_same(name: str, tmp_path: Path) 
     assert json.loads(data) == record.to_dict()
     assert GateRecord.from_json(data) == record
     assert write_record(record, tmp_path) is None
+
+
+@pytest.mark.long
+def test_no_name_changes_a_report_however_long_one_tries() -> None:
+    """Long: `make test-long` sets the number of examples to 3,000."""
+    test_no_name_changes_the_shape_of_the_markdown()
+    test_no_name_adds_a_line_for_the_terminal()
 
 
 def test_a_name_that_is_no_utf_8_is_still_told_apart() -> None:

@@ -120,6 +120,15 @@ def test_a_request_whose_values_are_unknown_could_match_what_it_would_match(
     assert could_match(parse(pattern.text), middle)
 
 
+@pytest.mark.long
+def test_patterns_and_starlette_agree_however_long_one_tries() -> None:
+    """Long: `make test-long` sets the number of examples to 3,000."""
+    test_a_covered_route_gets_no_request_that_the_first_does_not_match()
+    test_equal_patterns_are_one_expression()
+    test_a_request_that_a_route_answers_could_match_it()
+    test_a_request_whose_values_are_unknown_could_match_what_it_would_match()
+
+
 @pytest.mark.parametrize(
     ("first", "later", "expected"),
     [

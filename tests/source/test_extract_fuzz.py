@@ -142,6 +142,14 @@ def test_a_real_file_that_was_damaged_is_answered(rng: random.Random) -> None:
     check(mutated(data, rng))
 
 
+@pytest.mark.long
+def test_every_input_is_answered_however_long_one_tries() -> None:
+    """Long: `make test-long` sets the number of examples to 3,000."""
+    test_any_bytes_are_answered()
+    test_any_module_is_answered()
+    test_a_real_file_that_was_damaged_is_answered()
+
+
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.long
 def test_every_file_of_the_standard_library_is_answered(part: int) -> None:

@@ -91,6 +91,43 @@ def test_the_configured_interpreter_outranks_what_the_project_pins(tmp_path: Pat
     assert choose_target(None, None, tmp_path) == Target(RUNNING, False, "the running Python")
 
 
+@pytest.mark.parametrize("said", ["version = 3.12.1", "version_info = 3.12.0.final.0", "home = /x\nversion_info=3.12"])
+def test_an_environment_in_the_project_is_read_and_not_run(tmp_path: Path, said: str) -> None:
+    python = program(tmp_path / "env" / "bin" / "python", tmp_path / "was-run")
+    (tmp_path / "env" / "pyvenv.cfg").write_text(f"{said}\n")
+    assert choose_target(None, str(python.relative_to(tmp_path)), tmp_path).version == (3, 12)
+    assert not (tmp_path / "was-run").exists()
+
+
+@pytest.mark.parametrize("about", [None, "home = /usr/bin\n"])
+def test_another_program_of_the_project_is_refused_and_not_run(tmp_path: Path, about: str | None) -> None:
+    python = program(tmp_path / "env" / "bin" / "python", tmp_path / "was-run")
+    if about is not None:
+        (tmp_path / "env" / "pyvenv.cfg").write_text(about)
+    with pytest.raises(InterpreterError, match="it lies in the project and is no virtual environment"):
+        choose_target(None, str(python.relative_to(tmp_path)), tmp_path)
+    assert not (tmp_path / "was-run").exists()
+
+
+def test_a_program_of_the_project_is_not_taken_for_a_newer_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path / "bin" / f"python3.{NEXT[1]}", tmp_path / "was-run")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "get_exec_path", lambda: ["bin", "./bin", ""])
+    monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
+    assert newest_interpreter() is None
+    assert not (tmp_path / "was-run").exists()
+
+
+def program(path: Path, mark: Path) -> Path:
+    """A program that leaves a mark when it is run, and then says what an interpreter would."""
+    path.parent.mkdir(parents=True)
+    path.write_text(f"#!/bin/sh\ntouch '{mark}'\necho 3 {NEXT[1]}\n")
+    path.chmod(0o755)
+    return path
+
+
 @pytest.mark.usefixtures("bare_machine")
 def test_the_newest_interpreter_on_the_path_is_taken(interpreter: Callable[..., str]) -> None:
     interpreter(f"3 {NEXT[1]}", f"python3.{NEXT[1]}")

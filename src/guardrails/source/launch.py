@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 # These put the working directory first on sys.path.
 CWD_SERVERS = frozenset(
@@ -47,7 +47,7 @@ def read_launches(path: str, text: str, exists: Callable[[str], bool]) -> Iterat
     lines = text.splitlines()
     # Where compose builds its images from: a service's command starts there.
     contexts = [
-        _join(here, folder) for folder in re.findall(r"^\s+(?:build|context):\s*[\"']?([\w./-]+)", text, re.MULTILINE)
+        _join(here, folder) for folder in re.findall(r"(?m)^[ \t]+(?:build|context):[ \t]*[\"']?([\w./-]+)", text)
     ]
     for number, line in enumerate(lines, 1):
         place = f"{path}:{number}"
@@ -82,15 +82,21 @@ def _from_dockerfile(path: str, text: str, here: str, exists: Callable[[str], bo
 def _from_image(path: str, text: str, context: str, exists: Callable[[str], bool]) -> Iterator[Launch]:
     workdir = "/"
     copies: list[tuple[str, str]] = []
+    # Name of a stage -> what it has copied and where it works: later ones build on it or copy from it.
+    stages: dict[str, tuple[list[tuple[str, str]], str]] = {}
     for number, line in _instructions(text):
         word, _, rest = line.partition(" ")
         word, rest = word.upper(), rest.strip()
         if word == "FROM":
-            workdir, copies = "/", []
+            image, *named = [part for part in rest.split() if not part.startswith("--")] or [""]
+            copied, workdir = stages.get(image, ([], "/"))
+            copies = list(copied)
+            stages[named[-1] if named else ""] = (copies, workdir)
         elif word == "WORKDIR":
             workdir = posixpath.normpath(posixpath.join(workdir, rest))
+            stages = {name: (held, workdir if held is copies else folder) for name, (held, folder) in stages.items()}
         elif word in ("COPY", "ADD"):
-            copies.extend(_copies(rest, workdir, context, exists))
+            copies.extend(_copies(rest, workdir, context, stages, exists))
         elif word == "ENV":
             for value in re.findall(r"PYTHONPATH[= ]\"?([^\s\"]+)", rest):
                 for entry in value.split(":"):
@@ -153,17 +159,23 @@ def _instructions(text: str) -> Iterator[tuple[int, str]]:
         yield start, " ".join(parts)
 
 
-def _copies(rest: str, workdir: str, context: str, exists: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+def _copies(
+    rest: str,
+    workdir: str,
+    context: str,
+    stages: Mapping[str, tuple[list[tuple[str, str]], str]],
+    exists: Callable[[str], bool],
+) -> Iterator[tuple[str, str]]:
     """(folder in the image, folder in the project) for each source folder of one COPY."""
-    if "--from" in rest:
-        return
     words = [word for word in _as_command(rest) if not word.startswith("--")]
     if len(words) < 2:
         return
     target = posixpath.normpath(posixpath.join(workdir, words[-1]))
+    stage = re.search(r"--from=(\S+)", rest)
+    copied, _ = stages.get(stage[1], ([], "")) if stage else ([], "")
     for source in words[:-1]:
-        folder = _join(context, source)
-        if exists(folder):
+        folder = _in_project(posixpath.join("/", source), copied) if stage else _join(context, source)
+        if folder is not None and exists(folder):
             yield target, folder
 
 

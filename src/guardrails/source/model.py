@@ -233,8 +233,3 @@ def exclusive(one: str, other: str) -> bool:
         part and first.get(part.rsplit(":", 1)[0], part.rsplit(":", 1)[1]) != part.rsplit(":", 1)[1]
         for part in other.split("/")
     )
-
-
-def conditional(arm: str) -> bool:
-    """Whether a statement may run never, or more than once."""
-    return bool(arm)

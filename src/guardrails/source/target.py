@@ -52,14 +52,30 @@ def version_text(version: tuple[int, int]) -> str:
 def choose_target(pin: Pin | None, python: str | None, base: Path) -> Target:
     """The configured interpreter's version, else what the project pins, else the running one.
 
-    Raises InterpreterError where `python` is configured and does not run.
+    Raises InterpreterError where `python` is configured and cannot be used.
     """
     if python is not None:
-        executable = str(base / python)
-        return Target(version_of(executable), pinned=True, place="[tool.guardrails] python")
+        return Target(_configured(base / python, base), pinned=True, place="[tool.guardrails] python")
     if pin is not None:
         return Target(pin.version, pinned=True, place=pin.place)
     return Target(RUNNING, pinned=False, place="the running Python")
+
+
+def _configured(executable: Path, base: Path) -> tuple[int, int]:
+    """The version of an environment as it says itself, else of an interpreter outside the project.
+
+    What lies in the project may be any program, and nothing of the project is run.
+    """
+    about = executable.parent.parent / "pyvenv.cfg"
+    if executable.exists() and about.is_file():
+        match = re.search(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", about.read_text("utf-8", "replace"), re.MULTILINE)
+        if match:
+            return int(match[1]), int(match[2])
+    if executable.exists() and executable.resolve().is_relative_to(base.resolve()):
+        raise InterpreterError(
+            str(executable), "it lies in the project and is no virtual environment, so it is not run"
+        )
+    return version_of(str(executable))
 
 
 def version_of(executable: str) -> tuple[int, int]:
@@ -99,7 +115,8 @@ def newest_interpreter() -> str | None:
 def _candidates(name: str) -> Iterator[str]:
     for folder in os.get_exec_path():
         path = Path(folder, name)
-        if path.is_file() and os.access(path, os.X_OK):
+        # A relative entry would find a program of the project.
+        if path.is_absolute() and path.is_file() and os.access(path, os.X_OK):
             yield str(path)
     try:
         home = Path.home()
