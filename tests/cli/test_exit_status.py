@@ -169,6 +169,15 @@ def test_a_fault_of_the_gate_itself_ends_with_3_and_without_a_traceback(
     assert "Traceback" not in done.output
 
 
+def test_an_interrupted_run_ends_with_3_because_nothing_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("guardrails.preflight.engine.load_project", interrupted)
+    done = CliRunner().invoke(main, ["preflight", str(project(tmp_path, SOUND))])
+    assert (done.exit_code, done.stderr) == (3, "guardrails: interrupted, nothing was found out\n")
+
+
 def test_an_expired_waiver_fails_and_says_when_it_ran_out(tmp_path: Path) -> None:
     done = guardrails("preflight", cwd=project(tmp_path, BROKEN, waiver(until="2024-02-29")))
     assert done.returncode == 1

@@ -231,3 +231,14 @@ def test_the_cache_says_which_grammar_it_was_made_for(tmp_path: Path) -> None:
     header = cache_of(tmp_path).read_bytes().splitlines()[0]
     assert header.startswith(f"guardrails facts {extract.SCHEMA}-{RUNNING}".encode())
     assert parse.CACHE_FOLDER == ".guardrails/cache"
+
+
+def test_without_a_cache_none_is_believed_either(tmp_path: Path) -> None:
+    """A cache that came with the repository may hide what the files say."""
+    (tmp_path / "a.py").write_text("import os\n", encoding="utf-8")
+    target = Target(RUNNING, pinned=False, place="")
+    Parser(tmp_path, target).parse(["a.py"])
+    cache = tmp_path / ".guardrails" / "cache" / "facts.jsonl"
+    cache.write_bytes(cache.read_bytes().replace(b'"os"', b'"no"'))
+    assert Parser(tmp_path, target).parse(["a.py"])["a.py"]["imports"][0][4] == "no"
+    assert Parser(tmp_path, target, cached=False).parse(["a.py"])["a.py"]["imports"][0][4] == "os"

@@ -49,6 +49,10 @@ class LazyGroup(click.Group):
             sys.exit(2)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except KeyboardInterrupt:
+            # click would end with 1, which says that a check failed.
+            click.echo("guardrails: interrupted, nothing was found out", err=True)
+            sys.exit(3)
         except Exception as exc:
             # A fault of ours: not the user's mistake (2), and not a defect of the project (1). Only the type
             # is told, because the text may hold anything and what redacts it may be what broke.

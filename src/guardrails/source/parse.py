@@ -56,7 +56,7 @@ class Parser:
 
     def parse(self, names: Sequence[str]) -> dict[str, Facts]:
         """Facts by name. What could not be analysed has the key "error" instead of content."""
-        known = self.cache.load()
+        known = self.cache.load() if self.cached else {}
         facts: dict[str, Facts] = {}
         missing: list[str] = []
         raws: dict[str, bytes] = {}
