@@ -1,6 +1,6 @@
 """Encode anything; lose nothing silently.
 
-dumps(obj)                      JSON in UTF-8, always valid, whatever `obj` is
+dumps(obj)                      JSON in UTF-8; what it cannot keep is marked and reported
 encode(obj).report.entries      what could not be kept: path, reason, type, action
 explain(obj)                    the same as a linter would say it
 register(Money, encode)         types of your own
@@ -9,6 +9,10 @@ value ── orjson, no callback ── clean ───────────�
                │ fails
                ├── halve, keep the good halves, mend a few ─────────► bytes + report
                └── walker: copy, simplify, mark ── orjson or json ──► bytes + report
+
+Known faults of orjson reach the first lane: a cycle through a tuple, or tuples thousands deep, crash the process,
+and a `datetime.time` of 10,000 to 99,999 microseconds is written wrong. `shared=True` always takes the walker and is
+free of them; use it for values that you did not build.
 """
 
 from guardrails.errors import EncodeError
