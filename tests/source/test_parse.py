@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guardrails.source import extract, parse, target, workers
+from guardrails.git import run_git
+from guardrails.source import extract, load_project, parse, target, workers
 from guardrails.source.parse import Parser
 from guardrails.source.target import RUNNING, Target, newest_interpreter
 from tests.source.projects import write
@@ -242,3 +243,17 @@ def test_without_a_cache_none_is_believed_either(tmp_path: Path) -> None:
     cache.write_bytes(cache.read_bytes().replace(b'"os"', b'"no"'))
     assert Parser(tmp_path, target).parse(["a.py"])["a.py"]["imports"][0][4] == "no"
     assert Parser(tmp_path, target, cached=False).parse(["a.py"])["a.py"]["imports"][0][4] == "os"
+
+
+def test_a_cache_that_was_committed_is_not_believed(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("import os\n", encoding="utf-8")
+    run_git(["init", "-q"], tmp_path)
+    assert load_project(tmp_path).notes == ("import roots: . (assumed, .)",)
+    cache = tmp_path / ".guardrails" / "cache" / "facts.jsonl"
+    cache.write_bytes(cache.read_bytes().replace(b'"os"', b'"no"'))
+    run_git(["add", "--force", ".guardrails/cache"], tmp_path)
+
+    project = load_project(tmp_path)
+
+    assert project.modules["a.py"].imports[0].module == "os"
+    assert any("is not believed" in note for note in project.notes)

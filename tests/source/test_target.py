@@ -189,3 +189,7 @@ def test_a_rejected_line_tells_which_python_it_needs(
 def test_a_line_that_the_running_python_knows_needs_no_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target, "RUNNING", (3, 14))
     assert needs_newer("type X = int", "invalid syntax") is None
+
+
+def test_a_broken_line_that_merely_holds_an_f_string_is_no_sign_of_a_newer_grammar() -> None:
+    assert needs_newer("x = f'{a}' b", "invalid syntax") is None

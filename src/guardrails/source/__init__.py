@@ -52,6 +52,9 @@ def load_project(
     target = choose_target(layout.pin, python, path)
     facts: dict[str, dict[str, object]] = {}
     notes = [*_about_excluded(tree), _about_roots(layout)]
+    if tree.cache_committed:
+        notes.append("the cache in .guardrails/cache is committed, so it is not believed: remove it from git")
+        cached = False
     if tree.python:
         # In-function: an empty project needs no orjson and no workers.
         from guardrails.source.parse import Parser

@@ -70,6 +70,8 @@ class Tree(NamedTuple):
     left_out: tuple[tuple[str, str], ...]
     # Pattern -> how many Python files it left out.
     excluded: dict[str, int]
+    # Whether git holds what lies in `.guardrails/cache`, which then is somebody's word and not ours.
+    cache_committed: bool = False
 
 
 def role_of(path: str) -> Role:
@@ -89,8 +91,9 @@ def role_of(path: str) -> Role:
 def list_files(base: Path, exclude: Sequence[str] = ()) -> Tree:
     """Find the project's files. `exclude`: globs over relative paths; a folder's name stands for all below it."""
     left_out: list[tuple[str, str]] = []
-    tracked = _from_git(base)
-    names: Iterable[str] = _from_walk(base, left_out) if tracked is None else tracked
+    # None or nothing: no checkout, or one that ignores this very folder.
+    tracked = tracked_files(base) or []
+    names: Iterable[str] = _outside_skipped(tracked) if tracked else _from_walk(base, left_out)
     python, others = [], []
     excluded = dict.fromkeys(exclude, 0)
     for name in names:
@@ -102,8 +105,9 @@ def list_files(base: Path, exclude: Sequence[str] = ()) -> Tree:
             python.append(name)
         elif _OTHER_NAMES.fullmatch(name, name.rfind("/") + 1):
             others.append(name)
+    committed = any(name.startswith(".guardrails/cache/") for name in tracked)
     kept = [name for name in python if not _is_second_name(base, name, left_out)]
-    return Tree(base, tuple(sorted(kept)), tuple(sorted(others)), tuple(sorted(left_out)), excluded)
+    return Tree(base, tuple(sorted(kept)), tuple(sorted(others)), tuple(sorted(left_out)), excluded, committed)
 
 
 def text_of(path: Path) -> str:
@@ -120,12 +124,8 @@ def matches_glob(pattern: str, path: str) -> bool:
     return fnmatchcase(path, pattern) or fnmatchcase(path, pattern.rstrip("/") + "/*")
 
 
-def _from_git(base: Path) -> list[str] | None:
-    """What git tracks or does not ignore. None: no checkout, or one that ignores this very folder."""
-    names = tracked_files(base)
-    if not names:
-        return None
-    return [name for name in names if not SKIPPED_FOLDERS.intersection(name.split("/")[:-1])]
+def _outside_skipped(names: Iterable[str]) -> Iterator[str]:
+    return (name for name in names if not SKIPPED_FOLDERS.intersection(name.split("/")[:-1]))
 
 
 def _from_walk(base: Path, left_out: list[tuple[str, str]]) -> Iterator[str]:

@@ -26,7 +26,6 @@ _NEWER_SYNTAX = (
     (r"^\s*(?:async\s+def|def|class)\s+\w+\[[^\]]*=[^\]]*\]", (3, 13)),
     (r"^\s*type\s+\w+(\[.*\])?\s*=", (3, 12)),
     (r"^\s*(?:async\s+def|def|class)\s+\w+\[", (3, 12)),
-    (r"\b[fF][rR]?['\"]", (3, 12)),
     (r"^\s*except\*", (3, 11)),
     (r"^\s*match\s+.+:\s*$", (3, 10)),
 )
@@ -137,6 +136,8 @@ def needs_newer(line: str, message: str) -> tuple[int, int] | None:
         return int(stated[1]), int(stated[2])
     if "multiple exception types must be parenthesized" in message:
         return (3, 14)
+    if "f-string" in message and RUNNING < (3, 12):
+        return (3, 12)
     for pattern, version in _NEWER_SYNTAX:
         if re.search(pattern, line) and version > RUNNING:
             return version
