@@ -30,7 +30,7 @@ def test_numpy() -> None:
     assert tree(np.datetime64("2026-01-02T03:04:05.000000006")) == "2026-01-02T03:04:05.000000006"
     assert tree(np.array(["2026-01-02"], dtype="datetime64[D]")) == ["2026-01-02"]
     assert tree(np.uint64(2**64 - 1)) == str(2**64 - 1)
-    assert reasons([np.float64("nan"), np.datetime64("NaT")]) == ["nan", "nan"]
+    assert reasons([np.float64("nan"), np.datetime64("NaT", "s")]) == ["nan", "nan"]
     assert reasons(np.array([1.0, float("inf")])) == ["nan"]
     assert reasons(np.zeros(10_000_000, dtype="i1")) == ["size"]
 
