@@ -60,7 +60,7 @@ class Encoder:
         iterables: bool = False,
         nan: Nan = "report",
     ) -> bytes:
-        """`obj` as strictly valid JSON in UTF-8, whatever it is.
+        """`obj` as JSON in UTF-8. Faults of orjson that reach the default lane: see the room's docstring.
 
         What cannot be kept exactly becomes a marker, such as `{"$lost": "opaque", "$type": "app.Client"}`, and
         is counted by one `hooks.emit("json_lossy_total")` a call; `encode` also says where.
