@@ -204,7 +204,10 @@ def redacted(text: str) -> str:
 def _is_plain(text: str) -> bool:
     """Whether no rule can apply. Most texts are plain, and finding out costs less than compiling the rules."""
     lower = text.lower()
-    return not any(stem in lower for stem in _STEMS)
+    for stem in _STEMS:  # noqa: SIM110 - `any` would resume a generator for each stem, at twice the price
+        if stem in lower:
+            return False
+    return True
 
 
 @cache

@@ -27,8 +27,10 @@ rounds lie within the middle half."""
 
 def markdown(rows: Sequence[Row], *, command: str, captions: Sequence[str] = ()) -> str:
     """The whole document. `captions` say what the projects hold that were measured."""
-    lines = ["# Benchmarks", "", *_table(rows), "", *_method(command, captions), "", "## Commands", ""]
-    lines += [_command(row) for row in rows]
+    why = [f"- `{row.figure.id}`: {row.figure.why}" for row in rows if row.verdict == "MISSED" and row.figure.why]
+    known = ["", "## Why some are missed", "", *why] if why else []
+    lines = ["# Benchmarks", "", *_table(rows), "", *_method(command, captions), *known, "", "## Commands", ""]
+    lines += dict.fromkeys(map(_command, rows))
     return "\n".join([*lines, ""])
 
 

@@ -5,14 +5,14 @@ encode(obj).report.entries      what could not be kept: path, reason, type, acti
 explain(obj)                    the same as a linter would say it
 register(Money, encode)         types of your own
 
-value ── orjson, no callback ── clean ──────────────────────────────► bytes
+value ── orjson, nothing called back ── clean ──────────────────────► bytes
                │ fails
                ├── halve, keep the good halves, mend a few ─────────► bytes + report
-               └── walker: copy, simplify, mark ── orjson or json ──► bytes + report
+               ├── copy what is simple, mark what is opaque ─────────► bytes + report
+               └── walker: any graph, bounded, every case ───────────► bytes + report
 
-Known faults of orjson reach the first lane: a cycle through a tuple, or tuples thousands deep, crash the process,
-and a `datetime.time` of 10,000 to 99,999 microseconds is written wrong. `shared=True` always takes the walker and is
-free of them; use it for values that you did not build.
+The caller of the first lane promises that nothing changes the containers meanwhile, and that the whole as JSON fits
+into memory; what he wrapped in `orjson.Fragment` is taken on his word. `shared=True` promises nothing.
 """
 
 from guardrails.errors import EncodeError

@@ -8,15 +8,16 @@ from guardrails.clock import SystemClock
 from guardrails.errors import EncodeError
 from guardrails.hooks import emit
 from guardrails.jsonsafe.kinds import must_pass, type_name
-from guardrails.jsonsafe.lanes import OPTIONS, GiveUp, Repair, attempt, right, small
+from guardrails.jsonsafe.lanes import OPTIONS, GiveUp, Repair, fitting, lost_floats, raw, small
 from guardrails.jsonsafe.profiles import terms_of
 from guardrails.jsonsafe.reader import converted, parsed
 from guardrails.jsonsafe.registry import SHARED
 from guardrails.jsonsafe.report import Encoded, Entry, Ledger, Report
+from guardrails.jsonsafe.snapshot import snapshot
 from guardrails.jsonsafe.tags import untagged
 from guardrails.jsonsafe.trimming import Trimmer
 from guardrails.jsonsafe.walker import Walker
-from guardrails.jsonsafe.writer import canonical_bytes, contains, engine, plain_bytes
+from guardrails.jsonsafe.writer import SOUND, canonical_bytes, contains, engine, plain_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +31,10 @@ Nan = Literal["report", "null"]
 
 
 def _no_engine(*_: object) -> bytes:
-    raise TypeError("orjson is not installed")
+    raise TypeError("orjson is not installed, or not to be trusted with values of others")
 
 
-_quick = _no_engine if engine is None else engine.dumps
+_quick = engine.dumps if SOUND else _no_engine
 # Up to here no string can be too long for the default terms, nor the whole.
 _SHORT = terms_of("js", "safe").longest
 _UNTRIED = b""
@@ -60,7 +61,7 @@ class Encoder:
         iterables: bool = False,
         nan: Nan = "report",
     ) -> bytes:
-        """`obj` as JSON in UTF-8. Faults of orjson that reach the default lane: see the room's docstring.
+        """`obj` as JSON in UTF-8.
 
         What cannot be kept exactly becomes a marker, such as `{"$lost": "opaque", "$type": "app.Client"}`, and
         is counted by one `hooks.emit("json_lossy_total")` a call; `encode` also says where.
@@ -71,8 +72,8 @@ class Encoder:
         EncodeError with all bad paths: for tests and CI). `shared`: other threads, or code that runs during the
         encoding, may change the containers; off by default, since it costs about as much as the standard library.
         `iterables`: read generators and other iterators, at most 10,000 items; off by default, because they can
-        be read only once. `nan`: `"null"` writes NaN and infinity as null without looking for them, which saves
-        the look into values that hold a null; the default reports them.
+        be read only once. `nan`: `"null"` writes NaN and infinity as null without looking for them: for hot paths
+        whose data are known to be clean; the default looks wherever the output holds a null, and reports them.
 
         Raises EncodeError under `strict`, ValueError for an unknown profile or policy, and what must not be
         held back: KeyboardInterrupt, MemoryError, cancellation.
@@ -84,7 +85,7 @@ class Encoder:
             except TypeError:
                 data = None
             else:
-                if len(data) <= _SHORT and not contains(data, b"null"):
+                if len(data) <= _SHORT and (nan == "null" or not contains(data, b"null")):
                     return data
         return self._encoded(obj, data, profile, policy, shared=shared, iterables=iterables, nan=nan).data
 
@@ -200,26 +201,43 @@ class _Run:
         self.size = 0
 
     def encoded(self, obj: object, data: bytes | None, *, shared: bool) -> Encoded:
-        if self.terms.fast and not shared and self.owner.registry.fast:
-            nan = self.nan == "report"
-            if data is _UNTRIED:
-                data = attempt(obj, self.terms, nan=nan)
-            elif data is not None and not right(data, obj, self.terms, nan=nan):
-                data = None
-            if data is None:
-                data = self.repaired(obj)
-            if data is not None and len(data) <= self.terms.most_bytes:
-                return Encoded(data, self.ledger.report())
-        self.ledger = Ledger()
+        quick = None
+        if self.terms.fast and not shared and SOUND and self.owner.registry.fast:
+            quick = self.first(obj, data)
+        # The snapshot may be taken for nothing: no time for that under a deadline, and an iterator is read only once.
+        if quick is None and self.terms.fast and self.terms.seconds is None and not self.iterables:
+            self.ledger.clear()
+            quick = snapshot(obj, self.terms, self.owner.registry, self.ledger)
+        if quick is not None:
+            return Encoded(quick, self.ledger.report())
+        self.ledger.clear()
         return Encoded(self.bytes_of(self.walk(obj)), self.ledger.report())
 
+    def first(self, obj: object, data: bytes | None) -> bytes | None:
+        """What the fast lane makes of it; None where another lane is better."""
+        if data is _UNTRIED:
+            data = raw(obj)
+        if data is None:
+            return self.repaired(obj)
+        if len(data) > self.terms.most_bytes or not fitting(data, self.terms):
+            return None
+        if self.nan == "report" and contains(data, b"null"):
+            lost = lost_floats(obj, data)
+            if lost is None:
+                return None
+            for path in lost.paths:
+                self.ledger.add(path, "nan", "float", "null")
+            self.ledger.omitted += lost.total - len(lost.paths)
+        return data
+
     def repaired(self, obj: object) -> bytes | None:
-        if engine is None or type(obj) not in (dict, list, tuple) or small(obj):
+        if type(obj) not in (dict, list, tuple) or small(obj):
             return None
         try:
-            return Repair(self.terms, self.walk, nan=self.nan == "report").mended(obj)
+            data = Repair(self.terms, self.walk, nan=self.nan == "report").mended(obj)
         except (GiveUp, RecursionError):
             return None
+        return data if len(data) <= self.terms.most_bytes else None
 
     def walk(self, obj: object, path: Sequence[str | int] = (), around: Sequence[object] = ()) -> Any:
         clock = self.owner.clock.monotonic

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from guardrails.jsonsafe.kinds import stamp
+from guardrails.jsonsafe.kinds import resolve, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +94,19 @@ class Registry:
             self.rules = {}
             self.leaves = {kind: leaf for kind, leaf in LEAVES.items() if self.find(kind) is None}
             self.fast = self.fast and not issubclass(type, NATIVE)
+
+    def rule(self, kind: type[Any], rules: dict[type[Any], Rule]) -> Rule:
+        """The rule of a class; found ones are kept in `rules`, the `self.rules` of when the encoding began."""
+        line = self.find(kind)
+        if line is None:
+            rule = resolve(kind)
+        else:
+            encode = line.encode
+            rule = lambda value, _: encode(value)  # noqa: E731 - a rule that ignores its context
+        if len(rules) >= MOST_RULES:
+            rules.clear()
+        rules[kind] = rule
+        return rule
 
     def find(self, kind: type[Any]) -> Registered | None:
         """The line for `kind` or its nearest parent."""

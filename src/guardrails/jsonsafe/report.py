@@ -17,8 +17,7 @@ unloaded    a column that a database row has not loaded         omitted
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +42,7 @@ Action = Literal["null", "marker", "attributes", "cut", "escaped", "renamed", "m
 MOST_ENTRIES = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One place that was not kept exactly.
 
     `path`: where, in the names of the output: `$.user.sessions[2]`. `reason`: what was there; the table on
@@ -62,8 +60,7 @@ class Entry:
         return self.reason != "secret"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What happened to one value. `entries`: at most 100, in the order of the output; `omitted`: how many more."""
 
     entries: tuple[Entry, ...] = ()
@@ -75,8 +72,7 @@ class Report:
         return self.omitted > 0 or any(entry.lossy for entry in self.entries)
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """`data`: strictly valid JSON in UTF-8. `report`: what it could not keep."""
 
     data: bytes
@@ -101,6 +97,11 @@ class Ledger:
             self.omitted += 1
         else:
             self.entries.append(Entry(written(path), reason, kind, action))
+
+    def clear(self) -> None:
+        """Forget what a lane noted that did not come to an end."""
+        self.entries.clear()
+        self.omitted = 0
 
     def report(self) -> Report:
         return Report(tuple(self.entries), self.omitted) if self.entries else CLEAN

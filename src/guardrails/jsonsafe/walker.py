@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails.jsonsafe import text as strings
 from guardrails.jsonsafe.copying import END, INLINE, copied, flat_items, flat_pairs
-from guardrails.jsonsafe.kinds import Context, Items, Lost, Pairs, must_pass, resolve, type_name
+from guardrails.jsonsafe.kinds import Context, Items, Lost, Pairs, must_pass, type_name
 from guardrails.jsonsafe.profiles import DEEPEST, LARGEST_INT
-from guardrails.jsonsafe.registry import MOST_RULES
 from guardrails.jsonsafe.tags import TAG, Tagged, tag
 from guardrails.jsonsafe.writer import canonical_bytes, plain_bytes
 from guardrails.redact import MARK
@@ -26,7 +25,6 @@ from guardrails.redact import MARK
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from guardrails.jsonsafe.kinds import Rule
     from guardrails.jsonsafe.profiles import Terms
     from guardrails.jsonsafe.registry import Registry
     from guardrails.jsonsafe.report import Action, Ledger, Reason
@@ -161,7 +159,8 @@ class Walker:
             if ending is not None:
                 return ending(self, value, place, origin)
             try:
-                value = self.rule(type(value))(value, self.context)
+                kind = type(value)
+                value = (self.rules.get(kind) or self.registry.rule(kind, self.rules))(value, self.context)
             except BaseException as exc:
                 if must_pass(exc):
                     raise
@@ -176,20 +175,6 @@ class Walker:
                 raise
             return self.lost("raised", origin, place, {"$error": type_name(type(exc))})
         return self.opened(origin, [(TAG, tagged.name), ("v", payload)], {}, place)
-
-    def rule(self, kind: type[Any]) -> Rule:
-        rule = self.rules.get(kind)
-        if rule is None:
-            line = self.registry.find(kind)
-            if line is None:
-                rule = resolve(kind)
-            else:
-                encode = line.encode
-                rule = lambda value, _: encode(value)  # noqa: E731 - a rule that ignores its context
-            if len(self.rules) >= MOST_RULES:
-                self.rules.clear()
-            self.rules[kind] = rule
-        return rule
 
     # What a value ends as. Each takes the plain or nearly plain value, its place and the object it came from.
 
