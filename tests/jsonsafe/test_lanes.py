@@ -35,7 +35,36 @@ TREES = st.recursive(
     ),
     max_leaves=40,
 )
-ODD = st.sampled_from([Decimal("1.5"), uuid.UUID(int=7), {3, 1}, {"b", "a"}, object(), len, dt.date(2026, 1, 2), b"x"])
+
+
+class Client:
+    """Nobody described it: its public attributes are shown."""
+
+    def __init__(self, inner: object = None) -> None:
+        self.url, self.inner, self._hidden = "local", inner, 1
+
+
+class Wallet(Client):
+    def __init__(self) -> None:
+        super().__init__(Client())
+        self.api_key = "s3cret"
+
+
+ODD = st.sampled_from(
+    [
+        Decimal("1.5"),
+        uuid.UUID(int=7),
+        {3, 1},
+        {"b", "a"},
+        object(),
+        len,
+        dt.date(2026, 1, 2),
+        b"x",
+        Client(),
+        Client(Client(Client(Client(len)))),
+        Wallet(),
+    ]
+)
 
 
 def walked(value: object) -> jsonsafe.Encoded:

@@ -1,8 +1,8 @@
 """The middle lane: one quick copy of a value, for as long as it is simple.
 
     dict, list, tuple -> copied        UUID, UTC time -> as they are, orjson writes them
-    Decimal, set, model -> their rule  a lock, a function -> marked, reported
-    NaN, a cycle, a huge text, attributes of an unknown object -> Odd: the walker takes it all
+    Decimal, set, model -> their rule  a lock, an object nobody described -> marked, reported
+    NaN, a cycle, a huge text, a secret -> Odd: the walker takes it all
 
 What comes out was made here and is seen by nobody else, so orjson may read it whatever other threads do.
 """
@@ -14,6 +14,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from guardrails.jsonsafe.kinds import Context, Items, Lost, Pairs, must_pass, type_name
+from guardrails.jsonsafe.text import names_secret
 from guardrails.jsonsafe.writer import canonical_bytes, contains, engine
 
 if TYPE_CHECKING:
@@ -21,12 +22,16 @@ if TYPE_CHECKING:
 
     from guardrails.jsonsafe.profiles import Terms
     from guardrails.jsonsafe.registry import Registry
-    from guardrails.jsonsafe.report import Ledger, Reason
+    from guardrails.jsonsafe.report import Action, Ledger, Reason
+
+    Lack = tuple[Reason, str, Action]
 
 # It goes by recursion, and the caller's stack may be nearly full; the walker needs no stack.
 MOST_LEVELS = 64
-# A rule that returns an object for which a rule returns an object ... is the walker's to end.
+# A rule that returns an object for which a rule returns an object ... ends here.
 MOST_STEPS = 16
+# An object nobody described may lead to the whole application.
+MOST_LOOKED = 3
 # Names, halves of surrogate pairs and large integers: orjson refuses what is not as it should be.
 OPTIONS = 0 if engine is None else engine.OPT_STRICT_INTEGER
 
@@ -55,8 +60,8 @@ def snapshot(value: object, terms: Terms, registry: Registry, ledger: Ledger) ->
     return data
 
 
-def _note(node: Any, path: tuple[str | int, ...], lost: dict[int, tuple[Reason, str]], ledger: Ledger) -> None:
-    """Reports the markers in `node`, in the order of the output, until the report is full."""
+def _note(node: Any, path: tuple[str | int, ...], lost: dict[int, Lack], ledger: Ledger) -> None:
+    """Reports the markers and opened objects in `node`, in the order of the output, until the report is full."""
     for name, member in node.items() if type(node) is dict else enumerate(node):
         kind = type(member)
         if kind is not dict and kind is not list:
@@ -64,9 +69,8 @@ def _note(node: Any, path: tuple[str | int, ...], lost: dict[int, tuple[Reason, 
         steps = (*path, name)
         if id(member) in lost:
             # The first step leads into the list that was put around the root.
-            ledger.add(steps[1:], *lost.pop(id(member)), "marker")
-        else:
-            _note(member, steps, lost, ledger)
+            ledger.add(steps[1:], *lost.pop(id(member)))
+        _note(member, steps, lost, ledger)
         if not lost or len(ledger.entries) == ledger.most:
             return
 
@@ -74,7 +78,7 @@ def _note(node: Any, path: tuple[str | int, ...], lost: dict[int, tuple[Reason, 
 class _Copy:
     """One copy. `left`: bytes that its output may still have, so that sharing cannot make it endless."""
 
-    __slots__ = ("context", "leaves", "left", "longest", "lost", "native", "registry", "rules")
+    __slots__ = ("context", "leaves", "left", "longest", "looking", "lost", "native", "registry", "rules")
 
     def __init__(self, terms: Terms, registry: Registry) -> None:
         self.context = Context(terms)
@@ -83,8 +87,9 @@ class _Copy:
         self.longest = terms.longest
         self.registry = registry
         self.rules = registry.rules
-        # The markers that were made: by their identity, what is to be reported of them.
-        self.lost: dict[int, tuple[Reason, str]] = {}
+        # Markers and the attributes of objects nobody described: by their identity, what is to be reported of them.
+        self.lost: dict[int, Lack] = {}
+        self.looking = 0
         # What orjson may write by itself, as long as nobody registered a rule for it.
         self.native = _NATIVE if registry.fast else frozenset()
 
@@ -172,9 +177,9 @@ class _Copy:
                 return self.text(value)
             if kind is Pairs:
                 out = dict(value.pairs)
-                if value.looked or value.missing or len(out) < len(value.pairs):
+                if len(out) < len(value.pairs) or (value.missing and not value.looked):
                     raise Odd
-                return self.named(out, level + 1)
+                return self.looked(out, origin, level) if value.looked else self.named(out, level + 1)
             if kind is Items:
                 if value.cut:
                     raise Odd
@@ -188,8 +193,20 @@ class _Copy:
     def marker(self, value: Lost, origin: object) -> dict[str, str]:
         name = type_name(type(origin if value.of is None else value.of))
         marker = {"$lost": value.reason, "$type": name, **value.extra}
-        self.lost[id(marker)] = (value.reason, name)
+        self.lost[id(marker)] = (value.reason, name, "marker")
         return marker
+
+    def looked(self, out: dict[Any, Any], origin: object, level: int) -> Any:
+        """The attributes of an object that nobody described."""
+        if self.looking == MOST_LOOKED:
+            return self.marker(Lost("opaque"), origin)
+        if any(map(names_secret, out)):
+            raise Odd
+        self.looking += 1
+        self.lost[id(out)] = ("opaque", type_name(type(origin)), "attributes")
+        out = self.named(out, level + 1)
+        self.looking -= 1
+        return out
 
     def sorted(self, items: list[Any], level: int) -> list[Any]:
         """Items whose order means nothing, in the order of their text."""

@@ -18,6 +18,7 @@ from guardrails.jsonsafe import text as strings
 from guardrails.jsonsafe.copying import END, INLINE, copied, flat_items, flat_pairs
 from guardrails.jsonsafe.kinds import Context, Items, Lost, Pairs, must_pass, type_name
 from guardrails.jsonsafe.profiles import DEEPEST, LARGEST_INT
+from guardrails.jsonsafe.snapshot import MOST_LOOKED, MOST_STEPS
 from guardrails.jsonsafe.tags import TAG, Tagged, tag
 from guardrails.jsonsafe.writer import canonical_bytes, plain_bytes
 from guardrails.redact import MARK
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from guardrails.jsonsafe.registry import Registry
     from guardrails.jsonsafe.report import Action, Ledger, Reason
 
-# A rule that returns an object for which a rule returns an object ... ends here.
-MOST_STEPS = 16
-# An object nobody described may lead to the whole application.
-MOST_LOOKED = 3
 # More digits than this would take long to convert; such a number is written in base 16, which does not.
 MOST_DECIMAL_BITS = 66_000
 
