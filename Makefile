@@ -33,8 +33,8 @@ lint: $(VENV)/.stamp-dev ## ruff, mypy, pyright, ty
 bench: $(VENV)/.stamp-dev ## every ratio against its target; fails on a miss, writes docs/benchmarks.md
 	@$(BIN)/python -m loadtests.bench --write docs/benchmarks.md
 
-services: ## servers that some tests need (none yet)
-	@echo "No test needs a server yet."
+services: ## install the servers that some tests need: Redis, NATS, PostgreSQL (apt, as root or with sudo)
+	@sh .ci/services
 
 precision: $(VENV)/.stamp-dev ## false alarms on released packages; downloads some 70 of them
 	@$(BIN)/python -m loadtests.precision --write docs/precision.md

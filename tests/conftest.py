@@ -1,8 +1,12 @@
-"""Hypothesis profiles: `HYPOTHESIS_PROFILE=long` is what `make test-long` sets."""
+"""Hypothesis profiles (`HYPOTHESIS_PROFILE=long` is what `make test-long` sets), and the servers as fixtures."""
 
 import os
 
 from hypothesis import HealthCheck, settings
+
+from tests.servers import nats_url, postgres_url, redis_url
+
+__all__ = ["nats_url", "postgres_url", "redis_url"]
 
 # No deadline: how long an example takes says more about the machine than about the code.
 settings.register_profile("default", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])

@@ -1,4 +1,4 @@
-"""A runbook behind every rule, and nothing on a page that the rules or the command do not know."""
+"""A runbook behind every rule and counter, and nothing on a page that the rules or the command do not know."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from guardrails.preflight.families import FAMILIES, WAIVER_FAMILY
 from guardrails.shipped import shipped_names
 from tests.command_lines import command_lines, mistakes
 from tests.consoles import steps
-from tests.support import ROOT
+from tests.support import ROOT, SRC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,6 +52,8 @@ GLOSSARY = ROOT / "docs" / "glossary.md"
 LINKED: dict[str, set[str]] = {}
 for _rule in catalogue():
     LINKED.setdefault(_rule.runbook, set()).add(_rule.id)
+# Pages for somebody whom a counter has woken.
+COUNTED = {"json-lossy": "json_lossy_total"}
 
 
 def problems(text: str, rules: set[str]) -> list[str]:
@@ -115,8 +117,15 @@ def test_every_rule_has_a_runbook(rule: Rule) -> None:
     assert rule.runbook in [page.stem for page in PAGES]
 
 
-def test_every_runbook_is_linked_by_a_rule() -> None:
-    assert [page.stem for page in PAGES] == sorted(LINKED)
+def test_every_runbook_is_linked_by_a_rule_or_a_counter() -> None:
+    assert [page.stem for page in PAGES] == sorted([*LINKED, *COUNTED])
+
+
+@pytest.mark.parametrize("slug", COUNTED)
+def test_the_counter_of_a_runbook_is_named_on_it_and_counted(slug: str) -> None:
+    counter = COUNTED[slug]
+    assert f"`{counter}`" in (ROOT / "runbooks" / f"{slug}.md").read_text("utf-8").split("\n## ", 1)[0]
+    assert any(f'emit("{counter}"' in path.read_text("utf-8") for path in SRC.rglob("*.py"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -185,9 +194,9 @@ def test_the_guide_names_every_setting_its_variable_and_every_option() -> None:
     assert [word for word in wanted if not re.search(rf"`[^`\n]*{re.escape(word)}\b[^`\n]*`", text)] == []
 
 
-def test_the_guide_links_every_runbook() -> None:
+def test_the_guide_of_the_gate_links_every_runbook_of_a_rule() -> None:
     text = GUIDE.read_text("utf-8")
-    assert [page.name for page in PAGES if f"runbooks/{page.name}" not in text] == []
+    assert [slug for slug in LINKED if f"runbooks/{slug}.md" not in text] == []
 
 
 def test_the_glossary_knows_the_words_that_the_gate_prints() -> None:

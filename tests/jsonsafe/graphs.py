@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.jsonsafe.kinds import (
+from tests.jsonsafe.values import (
     BadMapping,
     Client,
     Code,

@@ -12,8 +12,8 @@ import pytest
 from guardrails import jsonsafe
 from guardrails.jsonsafe import Encoder
 from guardrails.testing import VirtualClock
-from tests.jsonsafe.kinds import nested
-from tests.jsonsafe.test_kinds import strictly
+from tests.jsonsafe.reading import strictly
+from tests.jsonsafe.values import nested
 
 
 def reasons(encoded: jsonsafe.Encoded) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -144,3 +145,76 @@ def test_ten_thousand_torn_values_do_not_kill_the_process(lane: str) -> None:
 def test_the_raw_encoder_dies_of_torn_values() -> None:
     pytest.importorskip("orjson")
     assert run(REENTRANT, "1000", "raw").returncode < 0
+
+
+ZONE = """
+import datetime as dt, sys
+from guardrails import jsonsafe
+outcome, shared = sys.argv[1], sys.argv[2] == "shared"
+
+class Zone(dt.tzinfo):
+    def utcoffset(self, when):
+        if outcome == "None": return None
+        if outcome == "seconds": return dt.timedelta(seconds=561)
+        if outcome == "too large": return dt.timedelta(hours=30)
+        if outcome == "no duration": return 3
+        raise {"ValueError": ValueError, "SystemExit": SystemExit}[outcome]
+    def tzname(self, when): return "zone"
+    def dst(self, when): return None
+
+encoded = jsonsafe.encode({"a": 1, "k": dt.datetime(2026, 1, 2, tzinfo=Zone())}, shared=shared)
+print(encoded.data.decode(), *(f"{entry.path}:{entry.reason}" for entry in encoded.report.entries))
+"""
+RAISED = '{"a":1,"k":{"$lost":"raised","$type":"datetime.datetime","$error":"%s"}} $.k:raised\n'
+OUTCOMES = {
+    "ValueError": RAISED % "ValueError",
+    "SystemExit": RAISED % "SystemExit",
+    "None": '{"a":1,"k":"2026-01-02T00:00:00"}\n',
+    "seconds": '{"a":1,"k":"2026-01-01T23:50:39+00:00"}\n',
+    "too large": RAISED % "ValueError",
+    "no duration": RAISED % "TypeError",
+}
+
+
+@pytest.mark.slow  # a process for each
+@pytest.mark.parametrize("lane", ["default", "shared"])
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_zone_written_in_python_may_fail(outcome: str, lane: str, request: pytest.FixtureRequest) -> None:
+    if lane == "default":
+        reason = "orjson dies of a zone that raises, and takes its word for what datetime refuses"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    elif outcome == "SystemExit":
+        reason = "what is no Exception and is raised by the text of a value type costs the whole value"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    done = run(ZONE, outcome, lane)
+    assert (done.returncode, done.stdout) == (0, OUTCOMES[outcome])
+
+
+# Python's own allocator puts guards behind each block and looks at them when it is given back.
+BRACKETS = """
+import sys
+from guardrails import jsonsafe
+levels, shared = int(sys.argv[1]), sys.argv[2] == "shared"
+deep = 1
+for _ in range(levels): deep = [deep]
+for padding in range(200, 530):  # where its first buffer ends
+    jsonsafe.encode([[1] * padding, deep], shared=shared)
+print("whole")
+"""
+
+
+def run_guarded(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", code, *arguments]
+    guarded = {**os.environ, "PYTHONMALLOC": "debug"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300, env=guarded)
+
+
+@pytest.mark.slow  # hundreds of lengths of a value, since only some of them reach the end of a buffer
+@pytest.mark.parametrize("lane", ["default", "shared"])
+@pytest.mark.parametrize("levels", [125, 150, 400])
+def test_nothing_is_written_beyond_the_end_of_a_buffer(levels: int, lane: str, request: pytest.FixtureRequest) -> None:
+    if levels > 125:
+        reason = "orjson writes over 126 closing brackets in a row without looking whether there is room"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    done = run_guarded(BRACKETS, str(levels), lane)
+    assert (done.returncode, done.stdout) == (0, "whole\n"), done.stderr[-1000:]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guardrails import jsonsafe
 from tests.jsonsafe.graphs import GRAPHS
-from tests.jsonsafe.test_kinds import strictly
+from tests.jsonsafe.reading import strictly
 
 PROFILES = ("js", "pg", "log", "wire", "hash")
 

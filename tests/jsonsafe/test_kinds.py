@@ -1,169 +1,130 @@
-"""Every kind of value: what is kept, what marks a loss, what the report says, what is counted."""
+"""All 99 kinds of value in every lane: what is written, what marks a loss, what is reported, what is counted."""
 
 from __future__ import annotations
 
-import datetime as dt
-import inspect
 import json
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from guardrails import hooks, jsonsafe
-from tests.jsonsafe.kinds import KEPT, LOST, failure, nested, work
+from guardrails import jsonsafe
+from guardrails.jsonsafe import writer
+from loadtests.coverage.judging import Ended, Verdict, judge
+from loadtests.coverage.kinds import KINDS
+from tests.jsonsafe.kinds import KEPT, LOST, expected
+from tests.jsonsafe.reading import strictly
+from tests.support import need
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
-Counted = list[tuple[str, float, dict[str, str]]]
+    from tests.jsonsafe.conftest import Counted
+
+ROWS = 1000
+PLACE = 617
 
 
 @pytest.fixture
-def counted() -> Iterator[Counted]:
-    heard: Counted = []
-
-    def note(name: str, value: float, labels: Mapping[str, str]) -> None:
-        heard.append((name, value, dict(labels)))
-
-    stop = hooks.listen(note)
-    yield heard
-    stop()
-
-
-def strictly(data: bytes) -> Any:
-    """What a strict reader of RFC 8259 and I-JSON takes `data` for."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        assert len(set(names)) == len(names), "a name stands there twice"
-        return dict(pairs)
-
-    def refuse(name: str) -> Any:
-        raise AssertionError(f"{name} is no JSON")
-
-    tree = json.loads(data.decode("utf-8"), object_pairs_hook=unique, parse_constant=refuse)
-    json.dumps(tree, ensure_ascii=False).encode("utf-8")
-    return tree
+def made(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A new value of the kind."""
+    for library in ("attrs", "msgspec", "numpy", "pandas", "pydantic", "sqlalchemy"):
+        need(library, "the kinds of value of other libraries are")
+    value = KINDS[request.param].make()
+    yield value
+    if type(value) is types.CoroutineType:
+        value.close()  # nobody awaits it, and Python would say so
 
 
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize(("value", "written"), [row[1:] for row in KEPT], ids=[row[0] for row in KEPT])
-def test_this_kind_is_kept(value: Any, written: Any, shared: bool, counted: Counted) -> None:
-    encoded = jsonsafe.encode({"k": value}, shared=shared)
-    assert strictly(encoded.data) == {"k": written}
-    assert encoded.report.entries == ()
-    assert not encoded.report.lossy
-    assert counted == []
+def table(value: Any) -> list[Any]:
+    """A thousand clean rows with one value in them."""
+    rows: list[Any] = [{"id": number, "name": "clean", "scores": [1.5, 2.5]} for number in range(ROWS)]
+    rows[PLACE]["k"] = value
+    return rows
 
 
-@pytest.mark.parametrize("shared", [False, True])
-@pytest.mark.parametrize(("value", "written", "reasons"), [row[1:] for row in LOST], ids=[row[0] for row in LOST])
-def test_this_kind_is_lost_in_the_open(
-    value: Any, written: Any, reasons: list[str], shared: bool, counted: Counted
+def identity(value: Any) -> Any:
+    return value
+
+
+# What stands around the value: a name for it, how to wrap, how many containers that is, and the path.
+AROUND = {
+    "alone": (identity, 0, "$"),
+    "a member": (lambda value: {"k": value}, 1, "$.k"),
+    "one of a thousand": (table, 2, f"$[{PLACE}].k"),
+}
+# A string that stands in a container counts against the bound of the whole with the part that is cut off.
+HALF_LOST = pytest.mark.xfail(strict=True, reason="a text of 20 MB in a container loses its beginning as well")
+# The middle lane opens an object that holds itself twice more before it calls it opaque.
+OPENED_AGAIN = pytest.mark.xfail(strict=True, reason="an object that holds itself is no cycle to the middle lane")
+NAMED = [pytest.param(name, name, id=name) for name in KINDS]
+
+
+def events(entries: list[tuple[str, str, str, str]]) -> Counted:
+    """What one encoding with this report counts: nothing, or one event."""
+    reasons = {reason for _, reason, _, _ in entries if reason != "secret"}
+    if not reasons:
+        return []
+    return [("json_lossy_total", 1.0, {"profile": "js", "reason": reasons.pop() if len(reasons) == 1 else "several"})]
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["default", "shared"])
+@pytest.mark.parametrize("place", AROUND)
+@pytest.mark.parametrize(("name", "made"), NAMED, indirect=["made"])
+def test_this_kind_is_written_reported_and_counted(
+    name: str, made: Any, place: str, shared: bool, counted: Counted, request: pytest.FixtureRequest
 ) -> None:
-    encoded = jsonsafe.encode({"k": value}, shared=shared)
+    if name == "huge_str_20MB" and place != "alone":
+        request.applymarker(HALF_LOST)
+    if name == "cycle_object" and writer.engine is not None and (shared or place != "one of a thousand"):
+        request.applymarker(OPENED_AGAIN)
+    wrap, around, path = AROUND[place]
+    written, entries = expected(name, around, path)
+    encoded = jsonsafe.encode(wrap(made), shared=shared)
+    assert strictly(encoded.data) == wrap(written)
+    assert [(entry.path, entry.reason, entry.type, entry.action) for entry in encoded.report.entries] == entries
+    assert encoded.report.lossy == bool(events(entries))
+    assert counted == events(entries)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["default", "shared"])
+@pytest.mark.parametrize(("name", "made"), NAMED, indirect=["made"])
+def test_this_kind_is_a_name_where_it_is_a_key(name: str, made: Any, shared: bool, counted: Counted) -> None:
+    try:
+        value = {"first": 1, made: 2}
+    except TypeError:
+        with pytest.raises(TypeError):
+            hash(made)
+        return
+    except RuntimeError:  # its `__hash__` raises
+        return
+    # Inside a name the value is alone: its nesting is counted from the mapping.
+    written, entries = expected(name, 1, "$['<key>']")
+    if type(made) is float:
+        written, entries = repr(made), []  # as a name, NaN is a text like any other
+    encoded = jsonsafe.encode(value, shared=shared)
     tree = strictly(encoded.data)
-    if written is not None or reasons == ["nan"]:
-        assert tree == {"k": written}
-    assert [entry.reason for entry in encoded.report.entries] == reasons
-    assert all(entry.path.startswith("$.k") for entry in encoded.report.entries)
-    assert encoded.report.lossy
-    assert counted == [("json_lossy_total", 1.0, {"profile": "js", "reason": reasons[0]})]
+    text = next(key for key in tree if key != "first")
+    assert tree == {"first": 1, text: 2}
+    # What is no text of its own stands in the name as JSON.
+    assert (text if isinstance(written, str) else json.loads(text)) == written
+    assert [(entry.path, entry.reason, entry.type, entry.action) for entry in encoded.report.entries] == entries
+    assert counted == events(entries)
 
 
-def test_what_is_too_deep_ends_in_a_text_that_says_so() -> None:
-    text = jsonsafe.dumps_str(nested(300))
-    assert text.count("[") == 254
-    assert '"$lost: depth"' in text
+@pytest.mark.parametrize(("name", "made"), NAMED, indirect=["made"])
+def test_this_kind_counts_as_kept_by_the_rule_that_all_encoders_are_held_to(
+    name: str, made: Any, request: pytest.FixtureRequest
+) -> None:
+    if name == "huge_str_20MB":
+        request.applymarker(HALF_LOST)
+    encoded = jsonsafe.encode({"k": made})
+    verdict = judge(Ended(encoded.data, encoded.report.lossy), KINDS[name])
+    assert verdict == (Verdict.KEPT if name in KEPT else Verdict.ANNOUNCED)
 
 
-def test_an_offset_with_seconds_becomes_utc_because_rfc_3339_has_none() -> None:
-    stamp = dt.datetime(1880, 1, 1, tzinfo=dt.timezone(dt.timedelta(seconds=561)))
-    assert jsonsafe.dumps(stamp, shared=True) == b'"1879-12-31T23:50:39+00:00"'
-
-
-def test_a_time_keeps_its_microseconds() -> None:
-    assert jsonsafe.dumps(dt.time(1, 2, 3, 10_000), shared=True) == b'"01:02:03.010000"'
-
-
-def test_a_string_that_is_too_long_keeps_its_beginning() -> None:
-    text = jsonsafe.loads(jsonsafe.dumps("x" * 2_000_000))
-    assert text == "x" * 2**20 + "… [$lost: size, 2000000 characters]"
-
-
-def test_an_exception_keeps_type_message_notes_cause_and_where_it_was_raised() -> None:
-    encoded = jsonsafe.encode(failure())
-    tree = jsonsafe.loads(encoded.data)
-    assert encoded.report.entries == ()
-    assert [tree["type"], tree["message"], tree["notes"]] == ["ValueError", "outer", ["seen at boot"]]
-    assert [tree["cause"]["type"], tree["cause"]["message"]] == ["KeyError", "'inner'"]
-    assert tree["traceback"].endswith("in failure")
-
-
-def test_a_group_of_exceptions_keeps_each_of_them() -> None:
-    tree = jsonsafe.loads(jsonsafe.dumps(ExceptionGroup("two", [OSError(2, "gone"), ValueError("bad")])))
-    assert [part["message"] for part in tree["exceptions"]] == ["[Errno 2] gone", "bad"]
-
-
-def test_an_exception_without_a_message_says_why() -> None:
-    class Mute(Exception):
-        def __str__(self) -> str:
-            raise SystemExit
-
-    tree = jsonsafe.loads(jsonsafe.dumps(Mute()))
-    assert tree["message"]["$error"] == "SystemExit"
-
-
-def test_a_long_traceback_keeps_its_innermost_frames() -> None:
-    def fall(levels: int) -> None:
-        if levels == 0:
-            raise ValueError("bottom")
-        fall(levels - 1)
-
-    with pytest.raises(ValueError, match="bottom") as caught:
-        fall(400)
-    text = jsonsafe.loads(jsonsafe.dumps(caught.value.__traceback__))
-    assert 7_000 < len(text) < 9_000
-    assert text.startswith("… ")
-    assert text.endswith(".fall")
-
-
-def test_a_coroutine_is_opaque_and_not_touched() -> None:
-    coroutine = work()
-    assert jsonsafe.loads(jsonsafe.dumps(coroutine)) == {"$lost": "opaque", "$type": "coroutine"}
-    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
-    coroutine.close()
-
-
-def test_an_iterator_is_left_alone_unless_it_is_asked_for() -> None:
-    stream = iter([1, 2])
-    jsonsafe.dumps(stream)
-    assert list(stream) == [1, 2]
-    assert jsonsafe.dumps(iter([1, 2]), iterables=True) == b"[1,2]"
-
-
-def test_an_iterator_without_end_stops_at_ten_thousand() -> None:
-    encoded = jsonsafe.encode(iter(int, 1), iterables=True)
-    items = jsonsafe.loads(encoded.data)
-    assert len(items) == 10_001
-    assert items[-1] == {"$lost": "size", "$type": "callable_iterator", "$kept": "10000"}
-    assert encoded.report.lossy
-
-
-def test_several_reasons_are_one_event(counted: Counted) -> None:
-    jsonsafe.dumps([float("nan"), object(), object()])
-    assert counted == [("json_lossy_total", 1.0, {"profile": "js", "reason": "several"})]
-
-
-def test_a_report_is_bounded_and_says_how_much_it_leaves_out() -> None:
-    report = jsonsafe.encode([float("nan")] * 1000).report
-    assert (len(report.entries), report.omitted, report.lossy) == (100, 900, True)
-
-
-def test_paths_are_written_as_jsonpath_has_them() -> None:
-    report = jsonsafe.encode({"user": [{"it's": object()}], 3: {"a b": object()}}).report
-    assert [entry.path for entry in report.entries] == ["$.user[0]['it\\'s']", "$['3']['a b']"]
-
-
-def test_the_outermost_value_is_called_a_dollar() -> None:
-    assert jsonsafe.encode(object()).report.entries[0].path == "$"
+def test_there_are_ninety_nine_kinds_and_at_least_ninety_six_are_kept() -> None:
+    assert set(KEPT) | set(LOST) == set(KINDS)
+    assert len(KINDS) == 99
+    assert set(KEPT).isdisjoint(LOST)
+    assert len(KEPT) >= 96

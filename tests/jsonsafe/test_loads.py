@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypedDict
 import pytest
 
 from guardrails import jsonsafe
-from tests.jsonsafe.kinds import Color, Ident, nested
+from tests.jsonsafe.values import Color, Ident, nested
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from guardrails import jsonsafe
 from guardrails.jsonsafe.writer import number_text
-from tests.jsonsafe.kinds import Point
+from tests.jsonsafe.values import Point
 
 SECRET = "Zq81kQw92LmN4v7TtY0bA3xx"
 BEARER = f"Bearer {SECRET}"
@@ -146,7 +146,8 @@ def test_tags_are_read_only_on_request() -> None:
         ('{"$g": "uuid", "v": "x"}', "the payload of the tag 'uuid' cannot be read: ValueError"),
         ('{"$g": "uuid"}', "holds '\\$g' and 'v' and nothing else"),
         ('{"$g": ["uuid"], "v": 1}', "holds '\\$g' and 'v' and nothing else"),
-        ('{"$g": "dict", "v": [[[], 1]]}', "cannot be read: TypeError"),
+        ('{"$g": "dict", "v": [[1]]}', "cannot be read: TypeError"),
+        ('{"$g": "set", "v": "ab"}', "cannot be read: TypeError"),
     ],
 )
 def test_a_forged_tag_is_refused(data: str, message: str) -> None:

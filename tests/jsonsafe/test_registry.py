@@ -11,7 +11,7 @@ import pytest
 
 from guardrails import jsonsafe
 from guardrails.jsonsafe import Encoder, Registry
-from tests.jsonsafe.kinds import Color, Text
+from tests.jsonsafe.values import Color, Text
 
 
 class Money:

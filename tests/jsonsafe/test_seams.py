@@ -12,7 +12,7 @@ import pytest
 
 from guardrails import jsonsafe
 from guardrails.jsonsafe import Encoder
-from tests.jsonsafe.kinds import cyclic
+from tests.jsonsafe.values import cyclic
 
 ODD = {"id": uuid.UUID(int=1), 3: {1, 2}, "nan": float("nan"), "loop": cyclic()}
 WRITTEN = {

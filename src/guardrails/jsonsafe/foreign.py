@@ -23,9 +23,11 @@ def _array(value: Any, context: Context) -> object:
     # Each element takes at least a digit and a comma.
     if value.size * 2 > context.terms.most_bytes:
         return Lost("size", **{"$shape": str(value.shape)})
-    if value.dtype.kind in "mM":
-        return value.astype(str).tolist()
-    return value.tolist()
+    if value.dtype.kind not in "mM":
+        return value.tolist()
+    texts = value.astype(str).astype(object)
+    texts[value != value] = float("nan")  # noqa: PLR0124 - NaT alone is not equal to itself
+    return texts.tolist()
 
 
 def _frame(value: Any, context: Context) -> object:
@@ -58,6 +60,12 @@ def _embedded(value: Any, _: Context) -> object:
 
 def _text(value: object, _: Context) -> str:
     return str(value)
+
+
+def _address(value: Any, _: Context) -> str:
+    """A database's address as one text, which `log` can search: as a tuple its password would stand alone."""
+    text: str = value.render_as_string(hide_password=False)
+    return text
 
 
 def _row(value: Any, _: Context) -> object:
@@ -98,4 +106,5 @@ FOREIGN: dict[str, Rule] = {
     "yarl:URL": _text,
     "httpx:URL": _text,
     "sqlalchemy:Row": _row,
+    "sqlalchemy:URL": _address,
 }

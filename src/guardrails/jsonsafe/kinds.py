@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import enum
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from guardrails.jsonsafe.profiles import Terms
     from guardrails.jsonsafe.report import Reason
 
+from guardrails.jsonsafe.integers import ratio
 from guardrails.jsonsafe.profiles import MOST_ITEMS
 
 
@@ -98,6 +100,9 @@ def bounded(values: Iterable[Any]) -> tuple[list[Any], bool]:
 
 def resolve(kind: type[Any]) -> Rule:
     """The rule of a class that is not plain already."""
+    if kind in (Pairs, Items, Lost):
+        # What a rule made for a member of what it returned: its step is done.
+        return lambda value, _: value
     mro: tuple[type[Any], ...] = type.__getattribute__(kind, "__mro__")
     if enum.Enum in mro:
         return lambda value, _: value._value_
@@ -175,9 +180,11 @@ def _whole_set(value: set[Any] | frozenset[Any], _: Context) -> object:
 
 
 def _binary(value: bytes | bytearray | memoryview, context: Context) -> object:
-    if len(value) > context.terms.most_bytes:
+    # By a view: a subclass may say anything of its length and content.
+    view = memoryview(value)
+    if view.nbytes > context.terms.most_bytes:
         return Lost("size")
-    data = bytes(value)
+    data = view.tobytes()
     try:
         return data.decode()
     except UnicodeDecodeError:
@@ -252,7 +259,7 @@ _STANDARD: dict[str, Rule] = {
     "builtins:module": lambda value, _: Lost("opaque", **{"$name": value.__name__[:200]}),
     "builtins:traceback": lambda value, _: _traceback(value),
     "array:array": _sequence,
-    "collections:deque": lambda value, _: list(value),
+    "collections:deque": lambda value, _: list(deque.__iter__(value)),
     "collections:ChainMap": lambda value, _: Pairs(list(value.items())),
     "datetime:datetime": stamp,
     "datetime:date": lambda value, _: value.isoformat(),
@@ -260,7 +267,7 @@ _STANDARD: dict[str, Rule] = {
     "datetime:timedelta": duration,
     "datetime:tzinfo": _text,
     "decimal:Decimal": _text,
-    "fractions:Fraction": _text,
+    "fractions:Fraction": lambda value, _: ratio(value),
     "ipaddress:_IPAddressBase": _text,
     "pathlib:PurePath": _text,
     "re:Pattern": _pattern,

@@ -51,7 +51,8 @@ _TERMS = {
         Terms("js", fast=True),
         Terms("pg", fast=True, nul=False),
         _trimmed(Terms("log", redact=True)),
-        Terms("wire", tags=True),
+        # A document, or an image as text, may all but fill a message.
+        Terms("wire", longest=4 * KIB * KIB, tags=True),
         Terms("hash", canonical=True),
     )
 }

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from guardrails.jsonsafe import writer
+from guardrails.jsonsafe.integers import number
 from guardrails.jsonsafe.text import whole
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 # orjson reads longer integers as floats, without a word.
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _LONG = b"0" * 19
+_TOO_LONG = b"0" * 640
 # Deeper than any encoder of ours writes, and still far from what a parser's stack can take.
 DEEPEST_READ = 1024
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', re.DOTALL)
@@ -25,10 +27,10 @@ def parsed(data: bytes | bytearray | memoryview | str) -> Any:
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
     if writer.engine is not None and _LONG not in raw.translate(_DIGITS):
         return writer.engine.loads(raw)
-    return _parsed_slowly(raw)
+    return parsed_slowly(raw)
 
 
-def _parsed_slowly(raw: bytes) -> Any:
+def parsed_slowly(raw: bytes) -> Any:
     """By the standard library, which takes more than RFC 8259 does."""
     text = raw.decode()
     if text.startswith("\ufeff"):
@@ -36,7 +38,9 @@ def _parsed_slowly(raw: bytes) -> Any:
     if _depth(text) > DEEPEST_READ:
         raise ValueError(f"more than {DEEPEST_READ} containers deep")
     try:
-        tree = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        # Asked of each integer, so only where one is longer than CPython reads by itself.
+        whole_number = number if _TOO_LONG in raw.translate(_DIGITS) else None
+        tree = json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=whole_number)
     except RecursionError as exc:
         raise ValueError("too deep for the stack that is left") from exc
     if "\\u" in text and not _all_whole(tree):

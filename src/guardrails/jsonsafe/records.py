@@ -61,13 +61,23 @@ def _pydantic(value: Any, _: Context) -> object:
     decorators = kind.__pydantic_decorators__
     if decorators.field_serializers or decorators.model_serializers:
         # The author says how it is to be written; to go past that might show what it hides.
-        return value.model_dump(warnings=False)
+        return _dumped(value)
     stored = dict(value.__dict__)
     pairs = [
         (name, stored[name]) for name, field in kind.__pydantic_fields__.items() if name in stored and not field.exclude
     ]
     pairs += list((value.__pydantic_extra__ or {}).items())
     return Pairs(pairs + fields(value, decorators.computed_fields).pairs)
+
+
+def _dumped(value: Any) -> object:
+    """What the author's serializers make of a model. pydantic wraps what they raise."""
+    try:
+        return value.model_dump(warnings=False)
+    except Exception as exc:
+        if exc.__cause__ is not None:
+            raise exc.__cause__ from None
+        raise
 
 
 def _pydantic_v1(value: Any, _: Context) -> object:

@@ -37,6 +37,9 @@ class JSONEncoder(json.JSONEncoder):
     attributes of the class: derive one to change them. Raises EncodeError under `strict` only.
     """
 
+    # Django writes the place of a field's encoder into migrations, which outlive the name of this module.
+    __module__ = "guardrails.jsonsafe"
+
     profile: ClassVar[Profile] = "js"
     policy: ClassVar[Policy] = "safe"
     encoder: ClassVar[Encoder] = _encoder

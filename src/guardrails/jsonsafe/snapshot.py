@@ -78,7 +78,7 @@ def _note(node: Any, path: tuple[str | int, ...], lost: dict[int, Lack], ledger:
 class _Copy:
     """One copy. `left`: bytes that its output may still have, so that sharing cannot make it endless."""
 
-    __slots__ = ("context", "leaves", "left", "longest", "looking", "lost", "native", "registry", "rules")
+    __slots__ = ("context", "leaves", "left", "longest", "looking", "lost", "native", "open", "registry", "rules")
 
     def __init__(self, terms: Terms, registry: Registry) -> None:
         self.context = Context(terms)
@@ -90,6 +90,7 @@ class _Copy:
         # Markers and the attributes of objects nobody described: by their identity, what is to be reported of them.
         self.lost: dict[int, Lack] = {}
         self.looking = 0
+        self.open: set[int] = set()
         # What orjson may write by itself, as long as nobody registered a rule for it.
         self.native = _NATIVE if registry.fast else frozenset()
 
@@ -200,12 +201,14 @@ class _Copy:
         """The attributes of an object that nobody described."""
         if self.looking == MOST_LOOKED:
             return self.marker(Lost("opaque"), origin)
-        if any(map(names_secret, out)):
+        if id(origin) in self.open or any(map(names_secret, out)):
             raise Odd
         self.looking += 1
+        self.open.add(id(origin))
         self.lost[id(out)] = ("opaque", type_name(type(origin)), "attributes")
         out = self.named(out, level + 1)
         self.looking -= 1
+        self.open.discard(id(origin))
         return out
 
     def sorted(self, items: list[Any], level: int) -> list[Any]:

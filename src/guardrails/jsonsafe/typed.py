@@ -16,6 +16,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+from guardrails.jsonsafe.integers import fraction, number
 from guardrails.jsonsafe.report import written
 
 if TYPE_CHECKING:
@@ -129,8 +130,8 @@ class Conversion:
         raise self.refused(" or ".join(map(_name, choices)), tree, path)
 
     def scalar(self, kind: type[Any], tree: Any, path: Path) -> Any:
-        if kind is int and type(tree) is str and re.fullmatch(r"-?\d{16,4300}", tree):
-            return int(tree)  # what JavaScript would round is written as text
+        if kind is int and type(tree) is str and re.match(r"-?(?:\d{16}|0x)", tree):
+            return self.made(number, tree, int, path)  # what JavaScript would round is written as text
         if kind is float and type(tree) is int:
             return float(tree)
         return self.exact(tree, kind, path)
@@ -198,7 +199,7 @@ _MAKERS: dict[Any, Callable[[Any], Any]] = {
     dt.time: _text(dt.time.fromisoformat),
     dt.timedelta: _text(_duration),
     Decimal: lambda value: Decimal(value) if type(value) in (str, int) else Decimal(repr(value)),
-    Fraction: _text(Fraction),
+    Fraction: _text(fraction),
     complex: _text(complex),
     bytes: _binary,
     bytearray: lambda value: bytearray(_binary(value)),

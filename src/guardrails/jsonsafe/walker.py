@@ -141,8 +141,9 @@ class Walker:
 
     def takes(self, value: str) -> bool:
         """Whether a long or foreign text can stay as it is."""
-        self.size += len(value)
-        return len(value) <= self.terms.longest and (value.isascii() or strings.whole(value))
+        stays = len(value) <= self.terms.longest and (value.isascii() or strings.whole(value))
+        self.size += len(value) if stays else 0
+        return stays
 
     def one(self, value: object, place: str | int) -> Any:
         """A plain value, or the frame that was opened for it."""
