@@ -30,7 +30,8 @@ lint: $(VENV)/.stamp-dev ## ruff, mypy, pyright, ty
 	@$(BIN)/pyright tests/typing/api.py
 	@$(BIN)/ty check --python $(VENV) tests/typing/api.py
 
-bench: $(VENV)/.stamp-dev ## every ratio against its target; fails on a miss, writes docs/benchmarks.md
+bench: $(VENV)/.stamp-dev ## every figure against its target; fails on a miss, writes docs/benchmarks.md and coverage.md
+	@$(BIN)/python -m loadtests.coverage --fail --write docs/coverage.md
 	@$(BIN)/python -m loadtests.bench --write docs/benchmarks.md
 
 services: ## install the servers that some tests need: Redis, NATS, PostgreSQL (apt, as root or with sudo)

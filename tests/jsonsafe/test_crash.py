@@ -183,9 +183,6 @@ def test_a_zone_written_in_python_may_fail(outcome: str, lane: str, request: pyt
     if lane == "default":
         reason = "orjson dies of a zone that raises, and takes its word for what datetime refuses"
         request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-    elif outcome == "SystemExit":
-        reason = "what is no Exception and is raised by the text of a value type costs the whole value"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     done = run(ZONE, outcome, lane)
     assert (done.returncode, done.stdout) == (0, OUTCOMES[outcome])
 
@@ -213,7 +210,7 @@ def run_guarded(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize("lane", ["default", "shared"])
 @pytest.mark.parametrize("levels", [125, 150, 400])
 def test_nothing_is_written_beyond_the_end_of_a_buffer(levels: int, lane: str, request: pytest.FixtureRequest) -> None:
-    if levels > 125:
+    if levels == 150 and lane == "default":
         reason = "orjson writes over 126 closing brackets in a row without looking whether there is room"
         request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     done = run_guarded(BRACKETS, str(levels), lane)

@@ -66,6 +66,7 @@ def test_explaining_finds_what_encoding_reports(graph: Any) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)  # some minutes
 @settings(max_examples=25_000)
 @given(graph=GRAPHS)
 def test_twenty_five_thousand_graphs_are_valid_reported_and_the_same_twice(graph: Any) -> None:

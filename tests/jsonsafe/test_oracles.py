@@ -267,14 +267,14 @@ def test_javascript_reads_every_kind_as_it_was_written(name: str, node: Node) ->
     data = jsonsafe.dumps({"k": value})
     if name == "coroutine":
         value.close()
-    assert node.read(data) == strictly(data)
+    assert node.read(data) == json.loads(data, parse_int=float)
 
 
 @pytest.mark.parametrize("profile", ["js", "pg", "log", "wire", "hash"])
 @given(graph=GRAPHS)
 def test_javascript_reads_any_graph_as_it_was_written(profile: Any, graph: Any, node: Node) -> None:
     data = jsonsafe.dumps(graph, profile=profile)
-    assert node.read(data) == strictly(data)
+    assert node.read(data) == json.loads(data, parse_int=float)
 
 
 @given(plan=PLANS)

@@ -36,6 +36,7 @@ def test_any_graph_becomes_what_was_planned(plan: Any) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)  # some minutes
 @settings(max_examples=20_000)
 @given(plan=PLANS)
 def test_twenty_thousand_graphs_become_what_was_planned(plan: Any) -> None:

@@ -9,20 +9,29 @@ import pytest
 
 from tests.support import ROOT
 
-NAMES = (
-    *("kinds", "more_kinds", "bad_input", "bad_values", "nesting", "bounds", "foreign", "loads", "profiles"),
-    *("registry", "seams", "graphs", "planned", "oracles"),
-)
-FILES = [f"tests/jsonsafe/test_{name}.py" for name in NAMES]
+NAMES = ("kinds", "more_kinds", "bad_values", "bounds", "foreign", "loads", "profiles", "registry", "seams", "planned")
+MORE = ("bad_input", "graphs", "nesting", "oracles", "secrets")
 BLOCKED = "import sys; sys.modules['orjson'] = None; "
+
+
+def without_orjson(names: tuple[str, ...], marks: str) -> None:
+    files = [f"tests/jsonsafe/test_{name}.py" for name in names]
+    arguments = ["-q", "-p", "no:randomly", "-p", "no:xdist", "-m", marks, *files]
+    code = f"{BLOCKED}import pytest; sys.exit(pytest.main({arguments!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 @pytest.mark.slow  # the suite of the room, once more in a process of its own
 def test_the_room_passes_its_tests_without_orjson() -> None:
-    arguments = ["-q", "-p", "no:randomly", "-p", "no:xdist", "-m", "not long and not slow", *FILES]
-    code = f"{BLOCKED}import pytest; sys.exit(pytest.main({arguments!r}))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:]
+    without_orjson(NAMES, "not long and not slow")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)  # the long tests of the room, once more
+def test_the_room_passes_its_long_tests_without_orjson() -> None:
+    without_orjson(MORE, "not long and not slow")
+    without_orjson(("graphs", "planned"), "long")
 
 
 def test_orjson_is_really_gone_there() -> None:

@@ -53,10 +53,8 @@ LOGGING = {
     "store/migrations/__init__.py": "",
     "store/models.py": """\
 from django.db import models
-from django.utils.functional import Promise
 from guardrails import jsonsafe
 
-jsonsafe.register(Promise, str)
 
 class ForJsonb(jsonsafe.JSONEncoder):
     profile = "pg"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from guardrails.jsonsafe.kinds import must_pass
 from guardrails.jsonsafe.profiles import LARGEST_INT
 
 if TYPE_CHECKING:
@@ -86,8 +87,10 @@ def flat(walker: Walker, kind: type[Any], value: Any, *, nest: bool) -> Any:
         return END
     try:
         text = leaf(value)
-    except Exception:  # noqa: BLE001 - the slow way calls it again, and reports what it raises
-        return END
+    except BaseException as exc:
+        if must_pass(exc):
+            raise
+        return END  # the slow way calls it again, and reports what it raises
     return text if len(text) <= INLINE and text.isascii() else END
 
 

@@ -199,6 +199,7 @@ class _Run:
         self.until: float | None = None
         # At least so many bytes what was walked will have.
         self.size = 0
+        self.tall = False
 
     def encoded(self, obj: object, data: bytes | None, *, shared: bool) -> Encoded:
         quick = None
@@ -234,7 +235,7 @@ class _Run:
         if type(obj) not in (dict, list, tuple) or small(obj):
             return None
         try:
-            data = Repair(self.terms, self.walk, nan=self.nan == "report").mended(obj)
+            data = Repair(self.terms, self.part, nan=self.nan == "report").mended(obj)
         except (GiveUp, RecursionError):
             return None
         return data if len(data) <= self.terms.most_bytes else None
@@ -256,7 +257,11 @@ class _Run:
         )
         tree = walker.tree(obj)
         self.size = max(self.size, walker.size)
+        self.tall = self.tall or walker.tall
         return tree
+
+    def part(self, obj: object, path: Sequence[str | int], around: Sequence[object]) -> bytes:
+        return self.written(self.walk(obj, path, around))
 
     def bytes_of(self, tree: Any) -> bytes:
         # Many references to one long text make a small tree and a huge output: that is not even tried.
@@ -265,7 +270,7 @@ class _Run:
         return self.written(Trimmer(self.terms.most_bytes, self.ledger).trimmed(tree))
 
     def written(self, tree: Any) -> bytes:
-        return canonical_bytes(tree) if self.terms.canonical else plain_bytes(tree)
+        return canonical_bytes(tree) if self.terms.canonical else plain_bytes(tree, tall=self.tall)
 
 
 def _envelope(obj: object, exc: BaseException) -> Encoded:

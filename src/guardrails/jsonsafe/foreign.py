@@ -103,6 +103,8 @@ FOREIGN: dict[str, Rule] = {
     "pydantic:_BaseMultiHostUrl": _text,
     "pydantic_core:Url": _text,
     "pydantic_core:MultiHostUrl": _text,
+    "django:Promise": _text,
+    "starlette:URL": _text,
     "yarl:URL": _text,
     "httpx:URL": _text,
     "sqlalchemy:Row": _row,

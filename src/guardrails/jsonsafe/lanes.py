@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardrails.jsonsafe.kinds import must_pass
 from guardrails.jsonsafe.report import MOST_ENTRIES
-from guardrails.jsonsafe.writer import contains, engine, plain_bytes
+from guardrails.jsonsafe.writer import contains, engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,17 +196,17 @@ def small(value: Any) -> bool:
 
 
 class Repair:
-    """Mends one value. `walk(value, path, around)` writes what orjson could not, with all its entries."""
+    """Mends one value. `write(value, path, around)` writes what orjson could not, with all its entries."""
 
     def __init__(
         self,
         terms: Terms,
-        walk: Callable[[Any, Path, tuple[object, ...]], Any],
+        write: Callable[[Any, Path, tuple[object, ...]], bytes],
         *,
         nan: bool,
     ) -> None:
         self.terms = terms
-        self.walk = walk
+        self.write = write
         self.nan = nan
         self.left = MOST_FAILURES
         self.in_vain = 0
@@ -218,7 +218,7 @@ class Repair:
             self.left -= 1
             if self.left < 0:
                 raise GiveUp
-            return plain_bytes(self.walk(value, path, around))
+            return self.write(value, path, around)
         if len(around) >= MOST_LEVELS or any(value is outer for outer in around):
             raise GiveUp
         around = (*around, value)

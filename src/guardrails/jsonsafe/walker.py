@@ -20,7 +20,7 @@ from guardrails.jsonsafe.kinds import Context, Items, Lost, Pairs, must_pass, ty
 from guardrails.jsonsafe.profiles import DEEPEST, LARGEST_INT
 from guardrails.jsonsafe.snapshot import MOST_LOOKED, MOST_STEPS
 from guardrails.jsonsafe.tags import TAG, Tagged, tag
-from guardrails.jsonsafe.writer import canonical_bytes, plain_bytes
+from guardrails.jsonsafe.writer import TALL, canonical_bytes, plain_bytes
 from guardrails.redact import MARK
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ class Frame:
         self.pairs = type(out) is dict
         self.sort = False
         self.looked = False
-        self.taken: set[str] | None = None
+        # Names that are taken, with the number that was last put behind each.
+        self.taken: dict[str, int] | None = None
 
 
 class Walker:
@@ -83,6 +84,7 @@ class Walker:
         self.looking = 0
         # At least so many bytes the output will have.
         self.size = 0
+        self.tall = False
         # Whether short ASCII strings need no look.
         self.as_is = not terms.redact and terms.nul and not terms.tags
         self.tags = terms.tags
@@ -258,7 +260,7 @@ class Walker:
         if type(frame) is Frame:
             names = [name for name, _ in value.pairs if type(name) is str]
             if len(set(names)) < len(names):
-                frame.taken = set(names)
+                frame.taken = dict.fromkeys(names, 1)
             if value.looked:
                 frame.looked = True
                 self.looking += 1
@@ -288,6 +290,8 @@ class Walker:
         self.size += 2 + 2 * len(listed)
         if self.size > self.terms.most_bytes and self.stack:
             return self.lost("size", origin, place)
+        if len(self.stack) >= TALL:
+            self.tall = True
         frame = Frame(origin, listed, out, place)
         self.open.add(id(origin))
         self.stack.append(frame)
@@ -313,17 +317,18 @@ class Walker:
             name = self.name(key)
         if frame.taken is None:
             # Names that are strings already keep their form, whatever comes before them.
-            frame.taken = {other for other, _ in frame.listed if type(other) is str}
-            frame.taken.update(frame.out)
+            frame.taken = dict.fromkeys((other for other, _ in frame.listed if type(other) is str), 1)
+            frame.taken.update(dict.fromkeys(frame.out, 1))
         if name is key and name not in frame.out:
             return name
-        base, number = name, 1
+        base, number = name, frame.taken.get(name, 1)
         while name in frame.taken or name in frame.out:
             number += 1
             name = f"{base}#{number}"
         if number > 1:
             self.note("key", key, name, "renamed")
-        frame.taken.add(name)
+            frame.taken[base] = number
+        frame.taken.setdefault(name, 1)
         return name
 
     def name(self, key: object) -> str:
@@ -342,7 +347,7 @@ class Walker:
             outer=outer,
         )
         tree = inner.tree(key)
-        return tree if type(tree) is str else plain_bytes(tree).decode()
+        return tree if type(tree) is str else plain_bytes(tree, tall=inner.tall).decode()
 
     # Secrets under a name.
 

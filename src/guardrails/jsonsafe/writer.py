@@ -60,9 +60,13 @@ contains = _searcher()
 _string = json.encoder.encode_basestring
 
 
-def plain_bytes(tree: Any) -> bytes:
-    """The tree as compact UTF-8."""
-    if engine is not None:
+# Levels that orjson may be given: behind 126 lists that end together it writes past its buffer, in every release.
+TALL = 100
+
+
+def plain_bytes(tree: Any, *, tall: bool = False) -> bytes:
+    """The tree as compact UTF-8. `tall`: it has more than `TALL` levels."""
+    if engine is not None and not tall:
         data: bytes = engine.dumps(tree)
         return data
     try:

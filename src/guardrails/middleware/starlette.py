@@ -28,18 +28,18 @@ class SafeJSONResponse(JSONResponse):
     """A `JSONResponse` that writes any content: returned by hand, or as FastAPI's `default_response_class`.
 
     As the default class it mends NaN and lone surrogates, which get past FastAPI's own encoding; what does not get
-    past it (a lock, bytes, a cycle) still ends in a 500. For content that other threads change:
-    `Response(jsonsafe.dumps(content, shared=True), media_type="application/json")`.
+    past it (a lock, bytes, a cycle) still ends in a 500. The content may change meanwhile: it is copied first.
     """
 
     def render(self, content: Any) -> bytes:
-        return jsonsafe.dumps(content)
+        # What a client sent is often sent back, and what other requests change: nothing is promised about it.
+        return jsonsafe.dumps(content, shared=True)
 
 
 async def send_json(websocket: WebSocket, value: object) -> None:
     """Send `value` as one text message, in the place of `websocket.send_json(value)`.
 
-    Raises what `websocket.send_text` raises: when the client has gone, or nothing was accepted yet. For a value
-    that other threads change: `await websocket.send_text(jsonsafe.dumps_str(value, shared=True))`.
+    The value may change meanwhile: it is copied first. Raises what `websocket.send_text` raises: when the client has
+    gone, or nothing was accepted yet.
     """
-    await websocket.send_text(jsonsafe.dumps_str(value))
+    await websocket.send_text(jsonsafe.dumps_str(value, shared=True))
