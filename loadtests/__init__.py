@@ -1,1 +1,1 @@
-"""What the toolkit costs and withstands: ratio benchmarks in `bench`."""
+"""What the toolkit costs, keeps, finds and withstands: `bench`, `coverage`, `precision`, `recall`."""

@@ -11,9 +11,9 @@ value ── orjson, nothing called back ── clean ────────�
                ├── copy what is simple, mark what is opaque ─────────► bytes + report
                └── walker: any graph, bounded, every case ───────────► bytes + report
 
-The first lane trusts the caller's value: nothing changes it meanwhile, its lists are not nested over a hundred deep (orjson
-writes past its buffer), no time zone written in Python fails (orjson dies of that), and as JSON it fits into memory; what
-is wrapped in `orjson.Fragment` is valid. `shared=True` trusts nothing: for what came from outside, and in the seams.
+The first lane trusts the caller's value: nothing changes it meanwhile, its lists are not nested over a hundred deep
+(orjson writes past its buffer), no time zone written in Python fails (orjson dies of it), as JSON it fits into memory,
+and what is wrapped in `orjson.Fragment` is valid. `shared=True` trusts nothing: for what came from outside.
 """
 
 from guardrails.errors import EncodeError

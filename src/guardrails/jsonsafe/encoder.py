@@ -208,7 +208,7 @@ class _Run:
         # The snapshot may be taken for nothing: no time for that under a deadline, and an iterator is read only once.
         if quick is None and self.terms.fast and self.terms.seconds is None and not self.iterables:
             self.ledger.clear()
-            quick = snapshot(obj, self.terms, self.owner.registry, self.ledger)
+            quick = snapshot(obj, self.terms, self.owner.registry, self.ledger, nan=self.nan == "report")
         if quick is not None:
             return Encoded(quick, self.ledger.report())
         self.ledger.clear()

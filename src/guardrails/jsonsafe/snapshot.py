@@ -2,7 +2,7 @@
 
     dict, list, tuple -> copied        UUID, UTC time -> as they are, orjson writes them
     Decimal, set, model -> their rule  a lock, an object nobody described -> marked, reported
-    NaN, a cycle, a huge text, a secret -> Odd: the walker takes it all
+    a cycle, a huge text, a secret, a lone surrogate -> Odd: the walker takes it all
 
 What comes out was made here and is seen by nobody else, so orjson may read it whatever other threads do.
 """
@@ -13,7 +13,9 @@ import datetime as dt
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from guardrails.jsonsafe.integers import digits
 from guardrails.jsonsafe.kinds import Context, Items, Lost, Pairs, must_pass, type_name
+from guardrails.jsonsafe.profiles import LARGEST_INT
 from guardrails.jsonsafe.text import names_secret
 from guardrails.jsonsafe.writer import canonical_bytes, contains, engine
 
@@ -32,7 +34,7 @@ MOST_LEVELS = 64
 MOST_STEPS = 16
 # An object nobody described may lead to the whole application.
 MOST_LOOKED = 3
-# Names, halves of surrogate pairs and large integers: orjson refuses what is not as it should be.
+# Names and halves of surrogate pairs: orjson refuses what is not as it should be.
 OPTIONS = 0 if engine is None else engine.OPT_STRICT_INTEGER
 
 
@@ -40,8 +42,8 @@ class Odd(Exception):
     """Something is here that must be marked, bounded or reported."""
 
 
-def snapshot(value: object, terms: Terms, registry: Registry, ledger: Ledger) -> bytes | None:
-    """`value` as JSON; None where the walker is needed, which then says why."""
+def snapshot(value: object, terms: Terms, registry: Registry, ledger: Ledger, *, nan: bool = True) -> bytes | None:
+    """`value` as JSON; None where the walker is needed, which then says why. `nan`: whether a lost float is told."""
     if engine is None:
         return None
     copy = _Copy(terms, registry)
@@ -54,31 +56,46 @@ def snapshot(value: object, terms: Terms, registry: Registry, ledger: Ledger) ->
         return None
     if len(data) > terms.most_bytes or (not terms.nul and contains(data, b"\\u0000")):
         return None
-    if copy.lost:
-        _note(tree, (), copy.lost, ledger)
-        ledger.omitted += len(copy.lost)
+    untold = len(copy.lost) + copy.floats * nan
+    if untold:
+        _tell(tree, (), copy.lost, untold, ledger, nan=nan)
+        ledger.omitted = untold - len(ledger.entries)
     return data
 
 
-def _note(node: Any, path: tuple[str | int, ...], lost: dict[int, Lack], ledger: Ledger) -> None:
-    """Reports the markers and opened objects in `node`, in the order of the output, until the report is full."""
+def _tell(
+    node: Any, path: tuple[str | int, ...], lost: dict[int, Lack], untold: int, ledger: Ledger, *, nan: bool
+) -> None:
+    """Reports the markers, opened objects and lost floats in `node`, in the order of the output, until all are told."""
     for name, member in node.items() if type(node) is dict else enumerate(node):
         kind = type(member)
-        if kind is not dict and kind is not list:
-            continue
-        steps = (*path, name)
-        if id(member) in lost:
-            # The first step leads into the list that was put around the root.
-            ledger.add(steps[1:], *lost.pop(id(member)))
-        _note(member, steps, lost, ledger)
-        if not lost or len(ledger.entries) == ledger.most:
+        # The first step leads into the list that was put around the root.
+        if kind is dict or kind is list:
+            if id(member) in lost:
+                ledger.add((*path, name)[1:], *lost[id(member)])
+            _tell(member, (*path, name), lost, untold, ledger, nan=nan)
+        elif nan and kind is float and member - member != 0.0:
+            ledger.add((*path, name)[1:], "nan", "float", "null")
+        if len(ledger.entries) in (untold, ledger.most):
             return
 
 
 class _Copy:
     """One copy. `left`: bytes that its output may still have, so that sharing cannot make it endless."""
 
-    __slots__ = ("context", "leaves", "left", "longest", "looking", "lost", "native", "open", "registry", "rules")
+    __slots__ = (
+        "context",
+        "floats",
+        "leaves",
+        "left",
+        "longest",
+        "looking",
+        "lost",
+        "native",
+        "open",
+        "registry",
+        "rules",
+    )
 
     def __init__(self, terms: Terms, registry: Registry) -> None:
         self.context = Context(terms)
@@ -89,6 +106,8 @@ class _Copy:
         self.rules = registry.rules
         # Markers and the attributes of objects nobody described: by their identity, what is to be reported of them.
         self.lost: dict[int, Lack] = {}
+        # Those that orjson will write as null.
+        self.floats = 0
         self.looking = 0
         self.open: set[int] = set()
         # What orjson may write by itself, as long as nobody registered a rule for it.
@@ -104,9 +123,12 @@ class _Copy:
             if kind is str:
                 size += len(value)
             elif kind is float:
-                if value - value != 0.0:
-                    raise Odd
-            elif kind is int or kind is bool or value is None:
+                self.floats += value - value != 0.0
+            elif kind is int:
+                if value > LARGEST_INT or value < -LARGEST_INT:
+                    out[name] = text = digits(value)
+                    size += len(text)
+            elif kind is bool or value is None:
                 continue
             elif kind is dict and level < MOST_LEVELS:
                 out[name] = self.named(value.copy(), level + 1)
@@ -128,9 +150,12 @@ class _Copy:
             if kind is str:
                 size += len(value)
             elif kind is float:
-                if value - value != 0.0:
-                    raise Odd
-            elif kind is int or kind is bool or value is None:
+                self.floats += value - value != 0.0
+            elif kind is int:
+                if value > LARGEST_INT or value < -LARGEST_INT:
+                    out[place] = text = digits(value)
+                    size += len(text)
+            elif kind is bool or value is None:
                 continue
             elif kind is dict and level < MOST_LEVELS:
                 out[place] = self.named(value.copy(), level + 1)
@@ -188,6 +213,8 @@ class _Copy:
             if kind is Lost and value.reason != "secret":
                 return self.marker(value, origin)
             if kind in _PLAIN:
+                if kind is float and value - value != 0.0:
+                    raise Odd  # what it was before is to be told
                 return self.listed([value], level)[0]
         raise Odd
 

@@ -10,12 +10,10 @@ may change it meanwhile. A rule that fails costs its own value only.
 from __future__ import annotations
 
 import time
-from decimal import Decimal
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from guardrails.jsonsafe import text as strings
-from guardrails.jsonsafe.copying import END, INLINE, copied, flat_items, flat_pairs
+from guardrails.jsonsafe.integers import digits
 from guardrails.jsonsafe.kinds import Context, Items, Lost, Pairs, must_pass, type_name
 from guardrails.jsonsafe.profiles import DEEPEST, LARGEST_INT
 from guardrails.jsonsafe.snapshot import MOST_LOOKED, MOST_STEPS
@@ -30,8 +28,9 @@ if TYPE_CHECKING:
     from guardrails.jsonsafe.registry import Registry
     from guardrails.jsonsafe.report import Action, Ledger, Reason
 
-# More digits than this would take long to convert; such a number is written in base 16, which does not.
-MOST_DECIMAL_BITS = 66_000
+
+# No text of this length is too long for any profile.
+SHORT = 200
 
 
 class Frame:
@@ -88,7 +87,6 @@ class Walker:
         # Whether short ASCII strings need no look.
         self.as_is = not terms.redact and terms.nul and not terms.tags
         self.tags = terms.tags
-        self.leaves = registry.leaves
 
     def tree(self, root: object) -> Any:
         """The plain tree of `root`. Raises what must pass and nothing else."""
@@ -105,14 +103,7 @@ class Walker:
     def walk_pairs(self, frame: Frame) -> bool:
         """Go on in a mapping; True when a container in it was opened and comes first."""
         out, careful = frame.out, self.terms.redact or frame.looked
-        fast = self.as_is and not frame.looked
-        room = len(self.stack) < self.deepest
-        while True:
-            quick = fast and frame.taken is None
-            pair = flat_pairs(self, frame.rest, out, nest=room) if quick else next(frame.rest, None)
-            if pair is None:
-                return False
-            key, value = pair
+        for key, value in frame.rest:
             name = self.key(key, frame)
             if careful and self.masks(frame, name, value):
                 out[name] = self.secret(name, value)
@@ -122,16 +113,13 @@ class Walker:
                 out[name] = done.out
                 return True
             out[name] = done
+        return False
 
     def walk_items(self, frame: Frame) -> bool:
         """Go on in a sequence; True when a container in it was opened and comes first."""
         out = frame.out
         careful = self.terms.redact and len(frame.listed) == 2
-        room = len(self.stack) < self.deepest
-        while True:
-            value = flat_items(self, frame.rest, out, nest=room) if self.as_is else next(frame.rest, END)
-            if value is END:
-                return False
+        for value in frame.rest:
             if careful and out and self.follows_name(frame, value):
                 out.append(self.secret(1, value))
                 continue
@@ -140,12 +128,7 @@ class Walker:
                 out.append(done.out)
                 return True
             out.append(done)
-
-    def takes(self, value: str) -> bool:
-        """Whether a long or foreign text can stay as it is."""
-        stays = len(value) <= self.terms.longest and (value.isascii() or strings.whole(value))
-        self.size += len(value) if stays else 0
-        return stays
+        return False
 
     def one(self, value: object, place: str | int) -> Any:
         """A plain value, or the frame that was opened for it."""
@@ -182,6 +165,9 @@ class Walker:
         return value
 
     def string(self, value: str, place: str | int, origin: object) -> Any:
+        if len(value) <= SHORT:
+            return self.text(value, place, origin)
+        # Longer ones are counted, so that many references to one text cannot outgrow the bound.
         if self.size > self.terms.most_bytes:
             return self.lost("size", origin, place)
         value = self.text(value, place, origin)
@@ -213,10 +199,7 @@ class Walker:
     def integer(self, value: int, *_: object) -> object:
         if -LARGEST_INT <= value <= LARGEST_INT:
             return value
-        try:
-            return str(value)
-        except ValueError:  # CPython's limit on digits
-            return str(Decimal(value)) if value.bit_length() <= MOST_DECIMAL_BITS else hex(value)
+        return digits(value)
 
     def real(self, value: float, place: str | int, origin: object) -> float | None:
         if value - value == 0.0:
@@ -226,32 +209,10 @@ class Walker:
         return None
 
     def mapping(self, value: dict[Any, Any], place: str | int, origin: object) -> Any:
-        listed, out = copied(value), dict[str, Any]()
-        if not self.as_is or len(self.stack) >= self.deepest:
-            return self.opened(origin, listed, out, place)
-        rest = iter(listed)
-        pair = flat_pairs(self, rest, out, nest=len(self.stack) + 1 < self.deepest)
-        if pair is None:
-            self.size += 2 + 2 * len(listed)
-            return out
-        frame = self.opened(origin, listed, out, place)
-        if type(frame) is Frame:
-            frame.rest = chain((pair,), rest)
-        return frame
+        return self.opened(origin, copied(value), {}, place)
 
     def sequence(self, value: list[Any] | tuple[Any, ...], place: str | int, origin: object) -> Any:
-        listed, out = list(value), list[Any]()
-        if not self.as_is or len(self.stack) >= self.deepest:
-            return self.opened(origin, listed, out, place)
-        rest = iter(listed)
-        odd = flat_items(self, rest, out, nest=len(self.stack) + 1 < self.deepest)
-        if odd is END:
-            self.size += 2 + 2 * len(listed)
-            return out
-        frame = self.opened(origin, listed, out, place)
-        if type(frame) is Frame:
-            frame.rest = chain((odd,), rest)
-        return frame
+        return self.opened(origin, list(value), [], place)
 
     def pairs(self, value: Pairs, place: str | int, origin: object) -> Any:
         if value.looked and self.looking >= MOST_LOOKED:
@@ -308,7 +269,7 @@ class Walker:
     def key(self, key: object, frame: Frame) -> str:
         """The name for a key, which no other name of this mapping bears."""
         if type(key) is str:
-            if frame.taken is None and self.as_is and len(key) <= INLINE and key.isascii():
+            if frame.taken is None and self.as_is and len(key) <= SHORT and key.isascii():
                 return key
             name = self.text(key, _KEY, key)
             if name is key and frame.taken is None:
@@ -391,6 +352,16 @@ class Walker:
         if len(self.stack) >= self.deepest:
             return f"$lost: {reason}"
         return {"$lost": reason, "$type": type_name(type(origin)), **(extra or {})}
+
+
+def copied(value: dict[Any, Any]) -> list[tuple[Any, Any]]:
+    """The entries of a dict as they were at one moment."""
+    for _ in range(3):
+        try:
+            return list(value.items())
+        except RuntimeError:  # another thread changed it between two entries
+            continue
+    return list(value.copy().items())
 
 
 _KEY = "<key>"
