@@ -34,7 +34,7 @@ bench: $(VENV)/.stamp-dev ## every figure against its target; fails on a miss, w
 	@$(BIN)/python -m loadtests.coverage --fail --write docs/coverage.md
 	@$(BIN)/python -m loadtests.bench --write docs/benchmarks.md
 
-services: ## install the servers that some tests need: Redis, NATS, PostgreSQL (apt, as root or with sudo)
+services: ## install the servers that some tests need: Redis, NATS, PostgreSQL, promtool (apt, as root or with sudo)
 	@sh .ci/services
 
 precision: $(VENV)/.stamp-dev ## false alarms on released packages; downloads some 70 of them

@@ -16,14 +16,23 @@ import pytest
 import guardrails
 from guardrails import errors
 from guardrails.errors import (
+    AttemptTimeout,
+    BulkheadFull,
+    CircuitOpen,
     ConfigError,
+    DeadlineExceeded,
     EncodeError,
     GitError,
     GuardrailsError,
     InterpreterError,
+    NoEventLoop,
     NotAProject,
+    Refused,
+    Rejected,
+    Unguardable,
     UnknownRule,
 )
+from guardrails.policies.adopting import CallRejected, CircuitBreakerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +49,46 @@ SAMPLES: dict[type[GuardrailsError], tuple[tuple[Any, ...], str]] = {
     UnknownRule: (
         ("GR-X", ["GR-Y", "GR-Z"]),
         "there is no rule 'GR-X'. Did you mean GR-Y or GR-Z? `guardrails explain` lists them.",
+    ),
+    Rejected: (("db",), "db"),
+    CircuitOpen: (
+        ("openai", "open", 12.4, "7 of 10 calls failed in 30 s", "ReadTimeout", 17.6),
+        (
+            "'openai' is open for 12.4 s (7 of 10 calls failed in 30 s; last: ReadTimeout). Retry in 17.6 s. "
+            "Runbook: breaker-open"
+        ),
+    ),
+    BulkheadFull: (
+        ("db", 20, 5, 0.25),
+        "'db' has no free place: 20 of 20 taken, 5 waiting, this one for 0.25 s. Runbook: bulkhead-full",
+    ),
+    Refused: (
+        ("zep.write", "remember"),
+        (
+            "'zep.write' has nothing to do: `accepts` refused a call of remember. "
+            "Ask before you call, or give a fallback."
+        ),
+    ),
+    DeadlineExceeded: (
+        ("db", 5.0, 5.01, 3, "ConnectionError: refused"),
+        (
+            "'db' did not end within 5 s: 3 attempts in 5.01 s; last: ConnectionError: refused. "
+            "Runbook: deadline-exceeded"
+        ),
+    ),
+    AttemptTimeout: (
+        ("db", 2.0, 1),
+        "attempt 1 of 'db' did not end within 2 s and was cancelled. Runbook: deadline-exceeded",
+    ),
+    CircuitBreakerError: (("the breaker has opened",), "the breaker has opened"),
+    CallRejected: (
+        ("db", "open", 1.0, "3 calls in a row failed", "", 2.0),
+        "'db' is open for 1.0 s (3 calls in a row failed). Retry in 2.0 s. Runbook: breaker-open",
+    ),
+    Unguardable: (("db", "a class", "guard its methods"), "'db' cannot guard a class: guard its methods"),
+    NoEventLoop: (
+        ("db", "keep its timeout"),
+        "'db' cannot keep its timeout here: no asyncio loop is running. trio and gevent are not supported",
     ),
 }
 
@@ -59,7 +108,8 @@ def descendants(cls: type[GuardrailsError]) -> Iterator[type[GuardrailsError]]:
 
 
 everything_imported()
-CLASSES = [GuardrailsError, *descendants(GuardrailsError)]
+# Each once: a class may have two of ours as parents.
+CLASSES = list(dict.fromkeys([GuardrailsError, *descendants(GuardrailsError)]))
 
 
 @pytest.mark.parametrize("cls", CLASSES)
@@ -175,6 +225,32 @@ def test_an_error_crosses_a_real_process() -> None:
         (GitError(["git"], 1, " \n"), "`git` ended with status 1"),
         (UnknownRule("x"), "there is no rule 'x'. `guardrails explain` lists them."),
         (UnknownRule("x", ["y"]), "there is no rule 'x'. Did you mean y? `guardrails explain` lists them."),
+        (
+            CircuitOpen("db", "isolated", 60.0, "maintenance", "", None),
+            (
+                "'db' is isolated for 60.0 s (maintenance). A human holds it: release() lets calls go on trial. "
+                "Runbook: breaker-open"
+            ),
+        ),
+        (
+            CircuitOpen("db", "half-open", 1.0, "the cooldown is over", "", None),
+            (
+                "'db' is half-open for 1.0 s (the cooldown is over). All its trial calls are under way: "
+                "retry when they are back. Runbook: breaker-open"
+            ),
+        ),
+        (
+            BulkheadFull("db", 1, 0, 0.0),
+            "'db' has no free place: 1 of 1 taken, 0 waiting. Runbook: bulkhead-full",
+        ),
+        (
+            DeadlineExceeded("db", 0.5, 0.5, 1),
+            "'db' did not end within 0.5 s: 1 attempt in 0.5 s. Runbook: deadline-exceeded",
+        ),
+        (
+            DeadlineExceeded("db", 0.0, 0.0, 0),
+            "'db' was not begun: the time that was left for it, 0 s, is over. Runbook: deadline-exceeded",
+        ),
     ],
 )
 def test_messages_fit_their_numbers(error: GuardrailsError, text: str) -> None:
@@ -190,6 +266,13 @@ def test_messages_fit_their_numbers(error: GuardrailsError, text: str) -> None:
         (GitError, RuntimeError),
         (UnknownRule, LookupError),
         (EncodeError, TypeError),
+        (CircuitOpen, Rejected),
+        (BulkheadFull, RuntimeError),
+        (Refused, Rejected),
+        (DeadlineExceeded, TimeoutError),
+        (AttemptTimeout, TimeoutError),
+        (NoEventLoop, RuntimeError),
+        (Unguardable, TypeError),
     ],
 )
 def test_a_builtin_catches_it_too(cls: type[GuardrailsError], builtin: type[Exception]) -> None:

@@ -132,10 +132,11 @@ SERVICES = ROOT / ".ci" / "services"
 
 
 def test_where_all_servers_are_installed_nothing_is_changed() -> None:
-    for name in ("redis-server", "nats-server", "initdb", "postgres"):
+    for name in ("redis-server", "nats-server", "initdb", "postgres", "promtool"):
         servers.binary(name, "`make services` where there is nothing to do")
     done = subprocess.run(["sh", str(SERVICES)], capture_output=True, text=True, check=False, timeout=10)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Redis, NATS and PostgreSQL are here already.\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "Redis, NATS, PostgreSQL and promtool are here already.\n"
 
 
 def test_where_they_cannot_be_installed_it_says_which_and_how(tmp_path: Path) -> None:
@@ -149,8 +150,8 @@ def test_where_they_cannot_be_installed_it_says_which_and_how(tmp_path: Path) ->
     )
     assert done.returncode == 1
     missing, advice = done.stderr.splitlines()
-    assert missing == "Not installed: redis-server nats-server postgresql. This machine has no apt-get."
-    assert advice.startswith("Put redis-server, nats-server, initdb and postgres on the PATH;")
+    assert missing == "Not installed: redis-server nats-server postgresql prometheus. This machine has no apt-get."
+    assert advice.startswith("Put redis-server, nats-server, initdb, postgres and promtool on the PATH;")
 
 
 def test_ci_installs_them_before_it_requires_them() -> None:

@@ -38,9 +38,9 @@ FIGURES = [
     ),
     Figure(
         id="front-door-first-name",
-        what="`from guardrails import Finding` (stands in for `Guard`, which does not exist yet)",
+        what="`from guardrails import Guard`",
         target=3,
-        ours=_python("from guardrails import Finding", "from guardrails import Finding"),
+        ours=_python("from guardrails import Guard", "from guardrails import Guard"),
         baseline=BARE,
         rounds=41,
     ),

@@ -14,15 +14,20 @@ if TYPE_CHECKING:
     from guardrails.clock import Clock, SystemClock
     from guardrails.config import Config, load_config
     from guardrails.errors import (
+        AttemptTimeout,
+        CircuitOpen,
         ConfigError,
+        DeadlineExceeded,
         GitError,
         GuardrailsError,
         InterpreterError,
         NotAProject,
+        Rejected,
         UnknownRule,
     )
     from guardrails.evidence import Evidence, Finding, GateRecord, Rung, Severity, Waiver
     from guardrails.hooks import emit, listen
+    from guardrails.policies import Breaker, Bulkhead, Dependency, Guard, Retry
     from guardrails.preflight import run_gate
     from guardrails.redact import Redactor, redacted
 else:
@@ -31,11 +36,15 @@ else:
         "SystemClock": "clock",
         "Config": "config",
         "load_config": "config",
+        "AttemptTimeout": "errors",
+        "CircuitOpen": "errors",
         "ConfigError": "errors",
+        "DeadlineExceeded": "errors",
         "GitError": "errors",
         "GuardrailsError": "errors",
         "InterpreterError": "errors",
         "NotAProject": "errors",
+        "Rejected": "errors",
         "UnknownRule": "errors",
         "Evidence": "evidence",
         "Finding": "evidence",
@@ -45,6 +54,11 @@ else:
         "Waiver": "evidence",
         "emit": "hooks",
         "listen": "hooks",
+        "Breaker": "policies",
+        "Bulkhead": "policies",
+        "Dependency": "policies",
+        "Guard": "policies",
+        "Retry": "policies",
         "run_gate": "preflight",
         "Redactor": "redact",
         "redacted": "redact",
@@ -64,17 +78,26 @@ else:
 
 
 __all__ = [
+    "AttemptTimeout",
+    "Breaker",
+    "Bulkhead",
+    "CircuitOpen",
     "Clock",
     "Config",
     "ConfigError",
+    "DeadlineExceeded",
+    "Dependency",
     "Evidence",
     "Finding",
     "GateRecord",
     "GitError",
+    "Guard",
     "GuardrailsError",
     "InterpreterError",
     "NotAProject",
     "Redactor",
+    "Rejected",
+    "Retry",
     "Rung",
     "Severity",
     "SystemClock",

@@ -6,7 +6,17 @@
     ├── InterpreterError (OSError)      a Python interpreter that was asked for cannot be used
     ├── GitError (RuntimeError)         git answered with an error, or not in time
     ├── UnknownRule (LookupError)       no rule of that id; names the nearest
-    └── EncodeError (TypeError)         JSON cannot keep a value, and the policy is `strict`; names every path
+    ├── EncodeError (TypeError)         JSON cannot keep a value, and the policy is `strict`; names every path
+    ├── Rejected (RuntimeError)         a guard did not make the call: nothing has happened over there
+    │   ├── CircuitOpen                 the dependency failed too often; says for how long it is left alone
+    │   ├── BulkheadFull                too many calls are under way
+    │   └── Refused                     there was nothing to do: `accepts` said so
+    ├── DeadlineExceeded (TimeoutError) the whole operation did not end in time
+    ├── AttemptTimeout (TimeoutError)   one attempt did not end in time
+    ├── NoEventLoop (RuntimeError)      asyncio is needed and does not run here
+    ├── Unguardable (TypeError)         what was given to a guard is no callable that it can guard
+    └── CircuitBreakerError             in `compat`, pybreaker's own error too: a call has opened a breaker, or
+        └── CallRejected                was rejected by it, and this is a CircuitOpen as well
 
 Each message says what happened, the numbers and the next step; the same facts are attributes.
 Every class survives pickling with its attributes and its cause, because task queues send
@@ -92,6 +102,152 @@ class EncodeError(GuardrailsError, TypeError):
         tail = [f"  and {omitted} more"] if omitted else []
         step = "Register the type, convert the value, or use the policy `safe`, which marks and reports it."
         super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems), *tail, step]))
+
+
+class Rejected(GuardrailsError, RuntimeError):
+    """A guard did not make the call: nothing has happened over there, so another answer or a later call is safe.
+
+    `name` is the guard's. No TimeoutError and no ConnectionError, on purpose: who retries those elsewhere would
+    hammer what is to be left alone.
+    """
+
+    @property
+    def name(self) -> str:
+        return str(self.args[0])
+
+
+class CircuitOpen(Rejected):
+    """The circuit of a guard rejects calls.
+
+    `state`: "open", "half-open" when all trial calls are under way, or "isolated" by a human. `age`: seconds in it.
+    `reason`: the numbers that led there. `last`: the name of the last failure's class, or "". `retry_after`:
+    seconds until a trial call may go, None where no time says so.
+    """
+
+    # Rejections are what happens most when all is lost: no attribute is set, no text made, before somebody looks.
+
+    @property
+    def state(self) -> str:
+        return str(self.args[1])
+
+    @property
+    def age(self) -> float:
+        return float(self.args[2])
+
+    @property
+    def reason(self) -> str:
+        return str(self.args[3])
+
+    @property
+    def last(self) -> str:
+        return str(self.args[4])
+
+    @property
+    def retry_after(self) -> float | None:
+        seconds = self.args[5]
+        return None if seconds is None or seconds == float("inf") else float(seconds)
+
+    def __str__(self) -> str:
+        why = f"{self.reason}; last: {self.last}" if self.last else self.reason
+        if self.retry_after is not None:
+            step = f"Retry in {self.retry_after:.1f} s."
+        elif self.state == "isolated":
+            step = "A human holds it: release() lets calls go on trial."
+        else:
+            step = "All its trial calls are under way: retry when they are back."
+        return f"{self.name!r} is {self.state} for {self.age:.1f} s ({why}). {step} Runbook: breaker-open"
+
+
+class BulkheadFull(Rejected):
+    """As many calls as allowed are under way. `limit`: how many; `waiting`: how many waited for a place already;
+    `waited`: the seconds that this one has waited.
+    """
+
+    @property
+    def limit(self) -> int:
+        return int(self.args[1])
+
+    @property
+    def waiting(self) -> int:
+        return int(self.args[2])
+
+    @property
+    def waited(self) -> float:
+        return float(self.args[3])
+
+    def __str__(self) -> str:
+        queue = f"{self.waiting} waiting" + (f", this one for {self.waited:.2f} s" if self.waited else "")
+        return f"{self.name!r} has no free place: {self.limit} of {self.limit} taken, {queue}. Runbook: bulkhead-full"
+
+
+class Refused(Rejected):
+    """A call with nothing to do, such as a blank message: to make it later, or again, would not help.
+
+    `function`: the name of what was called; its arguments are not kept.
+    """
+
+    @property
+    def function(self) -> str:
+        return str(self.args[1])
+
+    def __str__(self) -> str:
+        step = "Ask before you call, or give a fallback."
+        return f"{self.name!r} has nothing to do: `accepts` refused a call of {self.function}. {step}"
+
+
+class DeadlineExceeded(GuardrailsError, TimeoutError):
+    """The whole operation did not end in time; what was under way has been cancelled where that is possible.
+
+    `name` is the guard's. `timeout`: the seconds it had, less than its own setting where a caller's deadline came
+    sooner. `elapsed`: the seconds it took. `attempts`: how many were begun; 0: the time was over before the first,
+    and nothing has happened over there. `last`: the last failure as text, or "".
+    """
+
+    def __init__(self, name: str, timeout: float, elapsed: float, attempts: int, last: str = "") -> None:
+        self.name = name
+        self.timeout = timeout
+        self.elapsed = elapsed
+        self.attempts = attempts
+        self.last = last
+        tried = f"{attempts} attempt" if attempts == 1 else f"{attempts} attempts"
+        why = f"; last: {last}" if last else ""
+        head = f"{name!r} did not end within {timeout:.3g} s: {tried} in {elapsed:.3g} s{why}."
+        if not attempts:
+            head = f"{name!r} was not begun: the time that was left for it, {timeout:.3g} s, is over."
+        super().__init__(f"{head} Runbook: deadline-exceeded")
+
+
+class AttemptTimeout(GuardrailsError, TimeoutError):
+    """One attempt did not end in time and has been cancelled: whether it had an effect is not known.
+
+    `name` is the guard's, `attempt_timeout` the seconds that the attempt had, `attempt` its number, from 1.
+    """
+
+    def __init__(self, name: str, attempt_timeout: float, attempt: int) -> None:
+        self.name = name
+        self.attempt_timeout = attempt_timeout
+        self.attempt = attempt
+        head = f"attempt {attempt} of {name!r} did not end within {attempt_timeout:.3g} s and was cancelled."
+        super().__init__(f"{head} Runbook: deadline-exceeded")
+
+
+class NoEventLoop(GuardrailsError, RuntimeError):
+    """A guard has to wait or to keep time, and no asyncio loop runs here. `name` is the guard's, `what` its need."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name = name
+        self.what = what
+        super().__init__(f"{name!r} cannot {what} here: no asyncio loop is running. trio and gevent are not supported")
+
+
+class Unguardable(GuardrailsError, TypeError):
+    """What was given to a guard cannot be guarded. `name` is the guard's, `what` was given, `fix` is the way out."""
+
+    def __init__(self, name: str, what: str, fix: str) -> None:
+        self.name = name
+        self.what = what
+        self.fix = fix
+        super().__init__(f"{name!r} cannot guard {what}: {fix}")
 
 
 def _revive(

@@ -44,7 +44,7 @@ def emit(name: str, value: float = 1.0, labels: Mapping[str, str] | None = None)
         try:
             listener(name, value, labels or {})
         except Exception as exc:  # noqa: BLE001 - a broken listener must not break the guarded call
-            _count_failure(listener, exc)
+            count_failure(listener, exc)
 
 
 def failures() -> int:
@@ -52,7 +52,8 @@ def failures() -> int:
     return _failures
 
 
-def _count_failure(culprit: Listener, exc: Exception) -> None:
+def count_failure(culprit: object, exc: Exception) -> None:
+    """Count that `culprit`, a listener or another function of a user, failed; the other listeners hear of it."""
     failed = 1
     for (listener,) in _listeners:
         if listener is not culprit:

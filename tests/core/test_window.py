@@ -45,11 +45,29 @@ def alive(outcomes: list[Outcome], now: float, seconds: float) -> list[Outcome]:
     return [o for o in outcomes if o.at // width > now // width - BUCKETS]
 
 
+@pytest.mark.parametrize("window", [CountWindow(3), TimeWindow(30.0)])
+def test_the_quick_way_records_what_the_other_does(window: CountWindow | TimeWindow) -> None:
+    """All tests below take it where an outcome is neither failed nor slow."""
+    window.record(0.0, True, True)
+    window.good(1.0)
+    assert sums(window) == (2, 1, 1, 0)
+    window.good(40.0)
+    window.good(40.0)
+    assert sums(window) == ((3, 0, 0, 0) if isinstance(window, CountWindow) else (2, 0, 0, 0))
+
+
+def put(window: CountWindow | TimeWindow, now: float, failed: bool, slow: bool) -> None:
+    if failed or slow:
+        window.record(now, failed, slow)
+    else:
+        window.good(now)
+
+
 @given(st.integers(1, 12), st.lists(OUTCOMES, max_size=60))
 def test_a_count_window_knows_the_last_outcomes(size: int, outcomes: list[tuple[bool, bool]]) -> None:
     window, everything = CountWindow(size), []
     for failed, slow in outcomes:
-        window.record(0.0, failed, slow)
+        put(window, 0.0, failed, slow)
         everything.append(Outcome(0.0, failed, slow))
         assert sums(window) == counted(everything[-size:], streak_of(everything))
 
@@ -61,7 +79,7 @@ def test_a_time_window_knows_the_outcomes_of_its_seconds(
     window, everything, now = TimeWindow(seconds), [], 1000.0
     for gap, (failed, slow) in calls:
         now += gap
-        window.record(now, failed, slow)
+        put(window, now, failed, slow)
         everything.append(Outcome(now, failed, slow))
         assert sums(window) == counted(alive(everything, now, seconds), streak_of(everything))
         surely = [o for o in everything if now - o.at < seconds * (BUCKETS - 1) / BUCKETS - 1e-6]
@@ -76,7 +94,7 @@ def test_silence_empties_a_time_window_without_a_call(
     window, everything, now = TimeWindow(30.0), [], 0.0
     for gap, (failed, slow) in calls:
         now += gap
-        window.record(now, failed, slow)
+        put(window, now, failed, slow)
         everything.append(Outcome(now, failed, slow))
     now += silence
     window.advance(now)
@@ -128,7 +146,7 @@ def test_a_resized_count_window_keeps_the_newest_outcomes(
 ) -> None:
     window, everything = CountWindow(size), []
     for failed, slow in before:
-        window.record(0.0, failed, slow)
+        put(window, 0.0, failed, slow)
         everything.append(Outcome(0.0, failed, slow))
     window = window.resized(other)
     kept = everything[-min(size, other) :]
@@ -147,7 +165,7 @@ def test_a_resized_time_window_keeps_what_both_lengths_remember(
     window, everything, now = TimeWindow(30.0), [], 0.0
     for gap, (failed, slow) in calls:
         now += gap
-        window.record(now, failed, slow)
+        put(window, now, failed, slow)
         everything.append(Outcome(now, failed, slow))
     window = window.resized(other)
     window.advance(now)

@@ -9,7 +9,12 @@ import pytest
 
 from tests.support import ROOT
 
-NAMES = ("kinds", "more_kinds", "bad_values", "bounds", "foreign", "loads", "profiles", "registry", "seams", "planned")
+# Each group in a process of its own, so that they run side by side.
+GROUPS = (
+    ("kinds",),
+    ("more_kinds", "bad_values", "bounds", "foreign"),
+    ("loads", "profiles", "registry", "seams", "planned"),
+)
 MORE = ("bad_input", "graphs", "nesting", "oracles", "secrets")
 BLOCKED = "import sys; sys.modules['orjson'] = None; "
 
@@ -23,8 +28,9 @@ def without_orjson(names: tuple[str, ...], marks: str) -> None:
 
 
 @pytest.mark.slow  # the suite of the room, once more in a process of its own
-def test_the_room_passes_its_tests_without_orjson() -> None:
-    without_orjson(NAMES, "not long and not slow")
+@pytest.mark.parametrize("names", GROUPS, ids=" ".join)
+def test_the_room_passes_its_tests_without_orjson(names: tuple[str, ...]) -> None:
+    without_orjson(names, "not long and not slow")
 
 
 @pytest.mark.long

@@ -77,6 +77,22 @@ def test_a_difference_subtracts_the_baseline(tmp_path: Path) -> None:
     assert (row.median, row.verdict) == (6.0, "met")
 
 
+def test_a_floor_is_taken_off_all_sides(tmp_path: Path) -> None:
+    ours, base, peer = Scripted("ours", (7.0,) * 3), Scripted("base", (3.0,) * 3), Scripted("peer", (5.0,) * 3)
+    row, other = measure(figure(ours, base, (peer,), floor=Scripted("bare", (1.0,) * 3)), tmp_path, rounds=3)
+    assert (row.median, other.median) == (3.0, 2.0)
+
+
+def test_without_its_floor_a_figure_has_no_result(tmp_path: Path) -> None:
+    (row,) = measure(figure(Scripted("ours", (7.0,) * 3), floor=Scripted("bare", (1.0,))), tmp_path, rounds=3)
+    assert row.reason == "the baseline: bare fell over"
+
+
+def test_a_floor_is_named_in_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    main([], [figure(Scripted("ours", (4.0,) * 3), Scripted("base", (3.0,) * 3), floor=Scripted("bare", (1.0,) * 3))])
+    assert "| speed | doing it, against base, each less bare | <= 2.00x | 1.50x |" in capsys.readouterr().out
+
+
 def test_a_single_round_has_its_value_as_quartiles(tmp_path: Path) -> None:
     (row,) = measure(figure(Scripted("ours", (1.5,))), tmp_path, rounds=1)
     assert row.quartiles == (1.5, 1.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 import json
 import math
 import os
@@ -18,6 +19,9 @@ from guardrails.middleware.celery import register
 app.conf.broker_transport_options = json.loads(os.environ.get("BROKER_OPTIONS", "{}"))
 if policy := os.environ.get("POLICY"):
     register(policy)  # type: ignore[arg-type]
+
+# Not shared: a shared task is announced to every Celery application that this process makes later.
+task = functools.partial(app.task, shared=False)
 
 
 class Colour(enum.Enum):
@@ -43,58 +47,58 @@ class OrderRefused(Exception):
     """Its arguments are no JSON."""
 
 
-@app.task
+@task
 def echo(*args: Any, **kwargs: Any) -> Any:
     return args, kwargs
 
 
-@app.task
+@task
 def names_of_types(*args: Any) -> list[str]:
     return [type(arg).__name__ for arg in args]
 
 
-@app.task
+@task
 def opposite(number: float) -> float:
     return -number
 
 
-@app.task
+@task
 def is_nan(number: float) -> bool:
     return math.isnan(number)
 
 
-@app.task
+@task
 def give_lock() -> Any:
     return {"lock": threading.Lock(), "money": Money(5, "EUR")}
 
 
-@app.task
+@task
 def give_text(length: int) -> str:
     return "x" * length
 
 
-@app.task
+@task
 def refuse(*args: Any) -> None:
     raise OrderRefused(*args)
 
 
-@app.task
+@task
 def refuse_with_a_lock(*args: Any) -> None:
     raise OrderRefused(*args, threading.Lock())
 
 
-@app.task(bind=True, max_retries=1, default_retry_delay=0)
+@task(bind=True, max_retries=1, default_retry_delay=0)
 def second_time(self: Any, value: Any) -> Any:
     if not self.request.retries:
         raise self.retry()
     return value
 
 
-@app.task
+@task
 def total(amounts: list[Any]) -> Any:
     return sum(amounts)
 
 
-@app.task
+@task
 def remember(request: Any, error: BaseException, _traceback: str, where: Any) -> None:
     where.write_text(f"{type(error).__name__} {error.args[0]}", encoding="utf-8")

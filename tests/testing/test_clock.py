@@ -90,3 +90,9 @@ def test_a_day_in_small_steps_takes_no_time() -> None:
     for _ in range(864_00):
         clock.advance(1.0)
     assert clock.monotonic() == 86_400.0
+
+
+def test_whoever_sleeps_by_it_lets_time_pass() -> None:
+    clock = VirtualClock(start=5.0)
+    clock.sleep(2.5)
+    assert clock.monotonic() == 7.5

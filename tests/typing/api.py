@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, assert_type
+from typing import TYPE_CHECKING, Any, assert_type
 
 import guardrails
 from guardrails import (
+    AttemptTimeout,
+    Breaker,
+    Bulkhead,
+    CircuitOpen,
     Clock,
     Config,
     ConfigError,
+    DeadlineExceeded,
+    Dependency,
     Evidence,
     Finding,
     GateRecord,
     GitError,
+    Guard,
     GuardrailsError,
     InterpreterError,
     NotAProject,
     Redactor,
+    Rejected,
+    Retry,
     Rung,
     Severity,
     SystemClock,
@@ -29,9 +38,10 @@ from guardrails import (
     redacted,
     run_gate,
 )
+from guardrails.policies import FAILURE, Answer, Backoff, Budget, Outcome, guards, remaining, throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
 
 
@@ -120,6 +130,154 @@ def hooks() -> None:
     emit("calls_total")
     emit("wait_seconds", 0.2, {"dependency": "memory"})
     stop()
+
+
+def classify(what: Any) -> Outcome | None:
+    if isinstance(what, ConnectionError):
+        return throttled(retry_after=2.5)
+    return FAILURE if what == "" else None
+
+
+search = Guard(
+    "search",
+    timeout=5,
+    attempt_timeout=2.0,
+    retry=Retry(on=(ConnectionError, AttemptTimeout), attempts=3, within=10, backoff=Backoff(base=0.2)),
+    budget=Budget(ratio=0.2),
+    breaker=Breaker(failure_rate=0.5, window=60),
+    bulkhead=Bulkhead(20, waiting=5, longest_wait=0.5),
+    ignore=ValueError,
+    classify=classify,
+)
+
+
+@search
+def find(query: str, *, limit: int = 10) -> list[str]:
+    return [query] * limit
+
+
+@search
+async def afind(query: str) -> list[str]:
+    return [query]
+
+
+@search
+def pages(query: str) -> Iterator[int]:
+    yield len(query)
+
+
+@search
+async def tokens(query: str) -> AsyncIterator[str]:
+    yield query
+
+
+class Client:
+    @search
+    def get(self, path: str) -> bytes:
+        return path.encode()
+
+    @search
+    @classmethod
+    def named(cls, name: str) -> Client:
+        return cls()
+
+    @search
+    @staticmethod
+    def ping(times: int) -> int:
+        return times
+
+
+async def guarded() -> None:
+    assert_type(find("x", limit=3), list[str])
+    assert_type(await afind("x"), list[str])
+    waiting: Coroutine[Any, Any, list[str]] = afind("x")
+    waiting.close()
+    assert_type(list(pages("x")), list[int])
+    assert_type([token async for token in tokens("x")], list[str])
+    assert_type(Client().get("/"), bytes)
+    assert_type(Client.named("x"), Client)
+    assert_type(Client.ping(1), int)
+    assert_type(search.call(find, "x", limit=3), list[str])
+    assert_type(await search.acall(afind, "x"), list[str])
+    async with search.permit() as permit:
+        permit.failure(ConnectionError())
+    with search.permit() as permit:
+        permit.success()
+        permit.ignore()
+    assert_type(remaining(), float | None)
+    assert_type(search.for_key("eu"), Guard)
+    assert_type(guards(), list[Guard])
+    assert_type(search.update(retry=None, timeout=3.0), tuple[str, ...])
+    assert_type(search.snapshot().circuit.failed, int)
+
+
+memory = Dependency("zep", attempt_timeout=2, breaker=Breaker(consecutive=5, cooldown=30), ignore=ValueError)
+
+
+@memory.read(fallback=list[str])
+async def recall(user: str, *, limit: int = 3) -> list[str]:
+    return [user] * limit
+
+
+@memory.read(fallback_for=lambda key: key.encode())
+def load(key: str) -> bytes:
+    return key.encode()
+
+
+@memory.read(fallback=lambda: None)
+def latest(user: str) -> str:
+    return user
+
+
+async def cached() -> int:
+    return 0
+
+
+@memory.read(fallback=cached)
+async def number(user: str) -> int:
+    return len(user)
+
+
+@memory.write(accepts=lambda user, text: bool(text))
+async def remember(user: str, text: str) -> None:
+    return None
+
+
+class Store:
+    @memory.read()
+    def get(self, key: str) -> bytes:
+        return key.encode()
+
+    @memory.write()
+    async def put(self, key: str, value: bytes) -> int:
+        return len(value)
+
+
+async def dependencies(store: Store) -> str:
+    assert_type(await recall("bob", limit=2), list[str])
+    assert_type(await recall.outcome("bob"), Answer[list[str]])
+    assert_type((await recall.outcome("bob")).value, list[str])
+    assert_type(latest("bob"), str | None)
+    assert_type(latest.outcome("bob").value, str | None)
+    assert_type(await number("bob"), int)
+    await remember("bob", "hello")
+    assert_type(store.get("k"), bytes)
+    assert_type(store.get.outcome("k"), Answer[bytes])
+    assert_type(await store.put("k", b""), int)
+    assert_type(await store.put.outcome("k", b""), Answer[int])
+    assert_type(memory.write.guard, Guard)
+    assert_type(memory.snapshot().write.name, str)
+    if memory.mode == "OFFLINE":
+        return load.outcome("k").explain()
+    return load("k").decode()
+
+
+def refusals(error: Rejected | DeadlineExceeded) -> float | None:
+    if isinstance(error, DeadlineExceeded):
+        builtin: TimeoutError = error
+        print(builtin)
+        return error.elapsed
+    return error.retry_after if isinstance(error, CircuitOpen) else None
 
 
 def version() -> str:

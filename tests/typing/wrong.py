@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import guardrails
 from guardrails import (
+    Breaker,
     ConfigError,
     Finding,
     GateRecord,
     GitError,
+    Guard,
+    Retry,
     Severity,
     Waiver,
     emit,
@@ -29,6 +32,17 @@ listen(print("no function"))  # error
 redacted(b"token=abc")  # error
 run_gate("backend")  # error
 run_gate(strict=True)  # error
+Retry(attempts=3)  # error
+Retry(on="ConnectionError")  # error
+Breaker(failure_rat=0.5)  # error
+Guard("search", time_out=5)  # error
+Guard("search", retry=3)  # error
+guard = Guard("search")
+guard(3)  # error
+guard.call(len, 3)  # error
+guard.call(len, [], [])  # error
+guard.isolate()  # error
+guard.state = "open"  # error
 
 
 def misspell() -> object:

@@ -23,8 +23,9 @@ Verdict = Literal["met", "MISSED", "not run", "for comparison"]
 class Figure:
     """One promise: `ours` compared with `baseline` is at most `target`.
 
-    `compare`: a ratio for costs, a difference for counts. `peers` are measured in the same rounds and
-    printed for comparison; they have no target. `rounds`: samples of each contestant in a full run.
+    `compare`: a ratio for costs, a difference for counts. `floor`: for wrappers, the same work without one, measured
+    in the same rounds: it is taken off both sides, so that what they add is compared. `peers` are measured in the
+    same rounds and printed for comparison; they have no target. `rounds`: samples of each contestant in a full run.
     `known`: how far a miss goes that we could not mend, and `why`: a full run fails on it all the same, and
     `--fail-beyond` counts from there.
     """
@@ -36,6 +37,7 @@ class Figure:
     baseline: Contestant
     peers: tuple[Contestant, ...] = ()
     compare: Comparison = "ratio"
+    floor: Contestant | None = None
     rounds: int = 15
     known: float = 0.0
     why: str = ""
@@ -96,13 +98,18 @@ def measure(figure: Figure, work: Path, rounds: int) -> list[Row]:
     One that gives no number leaves the race and the others go on; without a baseline nobody has a result.
     """
     ours, baseline = _Entrant(figure.ours), _Entrant(figure.baseline)
+    floors = [] if figure.floor is None else [_Entrant(figure.floor)]
     peers = [_Entrant(peer) for peer in figure.peers]
-    for entrant in (ours, baseline, *peers):
+    for entrant in (ours, baseline, *floors, *peers):
         entrant.get_ready(work)
-    for _ in range(0 if baseline.reason else rounds):
-        for entrant in (ours, baseline, *peers):
+    for _ in range(0 if any(entrant.reason for entrant in (baseline, *floors)) else rounds):
+        for entrant in (ours, baseline, *floors, *peers):
             entrant.run()
     compare = _COMPARISONS[figure.compare]
+    for floor in floors:
+        for entrant in (ours, baseline, *peers):
+            entrant.samples = list(map(operator.sub, entrant.samples, floor.samples))
+        baseline.reason = baseline.reason or floor.reason
     return [
         Row(figure, ours.contestant, figure.target, *ours.against(baseline, compare)),
         *(Row(figure, peer.contestant, None, *peer.against(baseline, compare)) for peer in peers),

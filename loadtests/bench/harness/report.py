@@ -42,9 +42,9 @@ def _table(rows: Sequence[Row]) -> list[str]:
 def _cells(row: Row) -> tuple[str, ...]:
     verdict = f"not run: {row.reason}" if row.reason else row.verdict
     if row.target is None:
-        what, target = f"{_versioned(row.contestant)}, against {row.figure.baseline.name}", "-"
+        what, target = f"{_versioned(row.contestant)}, against {_baseline(row)}", "-"
     else:
-        what = f"{row.figure.what}, against {row.figure.baseline.name}"
+        what = f"{row.figure.what}, against {_baseline(row)}"
         target = f"<= {_number(row, row.target)}"
     if row.reason:
         return (row.figure.id, what, target, "-", "-", "0", verdict)
@@ -60,7 +60,12 @@ def _command(row: Row) -> str:
 
 
 def _number(row: Row, value: float) -> str:
-    return f"{value:.2f}x" if row.figure.compare == "ratio" else f"{value:+g}"
+    return f"{value:+g}" if row.figure.compare == "difference" else f"{value:.2f}x"
+
+
+def _baseline(row: Row) -> str:
+    name = row.figure.baseline.name
+    return name if row.figure.floor is None else f"{name}, each less {row.figure.floor.name}"
 
 
 def _versioned(peer: Contestant) -> str:

@@ -18,6 +18,7 @@ from guardrails.errors import GuardrailsError
 
 # Name -> module under guardrails.cli that holds `command`, and the help line, so that --help imports neither.
 COMMANDS = {
+    "breaker": ("breaker", "Show and hold the circuits of a running process."),
     "explain": ("explain", "Explain a rule: the failure, bad and good code, the fix."),
     "json": ("json_lint", "Find what JSON cannot keep."),
     "preflight": ("preflight", "Run the gate over a project."),

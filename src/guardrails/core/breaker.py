@@ -143,7 +143,7 @@ class Circuit:
         if token != self._awaited:
             return self._settle(token, now, self._u, good=1)
         window = self._window
-        window.record(now, False, False)  # noqa: FBT003 - keywords cost on the way of every call
+        window.good(now)
         # A success raises no rate: it decides only when it is the call that completes the minimum.
         return self._judge(now, self._u) if window.total == self._minimum else None
 

@@ -1,6 +1,7 @@
 """What the last calls did: the last N outcomes, or those of the last seconds, with running sums.
 
     window.record(now, failed, slow)         constant cost, however long the window is
+    window.good(now)                         the same for neither, quicker
     window.advance(now)                      forget what is too old; record() has done so already
     window.total, window.failed, window.slow
     window.streak                            failures in a row, however old: a success ends it, nothing else
@@ -51,6 +52,19 @@ class CountWindow:
         place += 1
         self._next = place if place < size else 0
         self.streak = self.streak + 1 if failed else 0
+
+    def good(self, now: float) -> None:
+        """`record(now, False, False)`, on the way of every call."""
+        place = self._next
+        if self._ring[place]:
+            self.record(now, False, False)  # noqa: FBT003
+            return
+        size = self.size
+        if self.total < size:
+            self.total += 1
+        place += 1
+        self._next = place if place < size else 0
+        self.streak = 0
 
     def advance(self, now: float) -> None:
         """Nothing: outcomes are pushed out by newer ones, not by time."""
@@ -151,6 +165,13 @@ class TimeWindow(Buckets):
             self.streak += 1
         else:
             self.streak = 0
+
+    def good(self, now: float) -> None:
+        """`record(now, False, False)`, on the way of every call."""
+        if now >= self._edge:
+            self.advance(now)
+        self.total += 1
+        self.streak = 0
 
     def resized(self, seconds: float) -> TimeWindow:
         """A window of this length, or this one, which remembers the outcomes, to a bucket's width, and the streak."""

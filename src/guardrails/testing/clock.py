@@ -46,6 +46,10 @@ class VirtualClock:
             )
         self._elapsed += seconds
 
+    def sleep(self, seconds: float) -> None:
+        """Whoever waits by this clock, as guards do between attempts, lets time pass."""
+        self.advance(seconds)
+
     def jump_wall(self, seconds: float) -> None:
         """Set the host's clock forward or, with a negative number, back; `monotonic()` does not notice."""
         self._wall += seconds

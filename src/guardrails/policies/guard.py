@@ -1,0 +1,312 @@
+"""`Guard`: the named thing that users hold, for sync and async callers alike.
+
+    search = Guard("search", timeout=5, attempt_timeout=2, retry=Retry(on=ConnectionError))
+    @search                                               def, async def, generators; methods too
+    search.call(fn, *args), await search.acall(fn, *args)
+    with search.permit() as permit: ...                   or `async with`
+
+From the outside to the inside: deadline, retry, circuit, bulkhead, attempt timeout, the call. So the circuit sees each
+attempt, a timeout of an attempt is a failure to it, and what the bulkhead refuses is none.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
+
+from guardrails.core.ranges import Ranges
+from guardrails.core.settings import Breaker
+from guardrails.errors import ConfigError
+from guardrails.policies.calls import for_function
+from guardrails.policies.engine import Engine
+from guardrails.policies.keys import Keyed
+from guardrails.policies.living import Living
+from guardrails.policies.permit import Permit
+from guardrails.policies.settings import Budget, Settings
+from guardrails.policies.wrapping import applied, awaited, guarded, shell_for
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    import pybreaker
+
+    from guardrails.clock import Clock
+    from guardrails.core.breaker import Snapshot, State
+    from guardrails.policies.outcomes import Outcome
+    from guardrails.policies.settings import Bulkhead, Retry
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound="Callable[..., Any] | staticmethod[..., Any] | classmethod[Any, ..., Any]")
+
+
+class _Unsaid(Enum):
+    """Where None says something, this says nothing."""
+
+    UNSAID = "unsaid"
+
+
+UNSAID: Final = _Unsaid.UNSAID
+
+
+class GuardSnapshot(NamedTuple):
+    """What a guard knows now, as plain data. `circuit`: see `guardrails.core.breaker.Snapshot`.
+
+    `last`: the name of the last failure's class, or "". `affordable`: retries that the budget can pay now, None:
+    no budget. `active`, `waiting`: calls in the bulkhead and before it, None: no bulkhead. `keys`: guards by key.
+    """
+
+    name: str
+    circuit: Snapshot
+    last: str
+    affordable: float | None
+    active: int | None
+    waiting: int | None
+    keys: int
+
+
+class Guard:
+    """Guards the calls to one dependency: it remembers how they went, and makes no call that would only do harm.
+
+    `name`: what errors and metrics call it. Two guards of one name are two: each has its own health, and metrics add
+    up. That is no error, because a module that is loaded again makes its guards again while the old ones live on.
+    `timeout`: seconds for the whole operation, 0.001 to a week, default None: endless. It becomes a deadline that
+    nested guards keep too. An asynchronous call is cancelled at it; synchronous code is asked between attempts and
+    may read `guardrails.policies.remaining()` for its client's timeout. `attempt_timeout`: the same for one attempt,
+    at most `timeout`; what it cuts short is a failure, and is retried only if `retry` names TimeoutError.
+    `retry`: see `Retry`; default None: one attempt. Inside a guard that retries, this one makes one attempt.
+    `budget`: see `Budget`; on by default; None: retries without a bound on what they add up to.
+    `breaker`: see `Breaker`; on by default; None: no circuit. A `pybreaker.CircuitBreaker` that you have already is
+    adopted: its listeners, storage and `except CircuitBreakerError` keep working.
+    `bulkhead`: see `Bulkhead`; default None.
+    `ignore`: a class of exceptions, or several, that say nothing about the dependency, such as a bad request.
+    Default: none; every Exception is a failure. What is no Exception is always ignored.
+    `classify`: a function that is given what a call came to, an exception or a value, and returns an `Outcome`, or
+    None for the rule above. One that fails is counted as a failed hook, and the rule holds. `clock`: for tests.
+    `most_keys`: how many guards `for_key` keeps, 1 to 1,000,000, default 10,000.
+
+    An open circuit is not retried, because to wait for it would hold the callers that it is there to set free; only a
+    server that said when to come back is waited for, within the deadline.
+
+    Raises ConfigError, a ValueError, that lists every mistake. A call raises what the function raises, or
+    CircuitOpen, BulkheadFull (both `Rejected`), DeadlineExceeded, AttemptTimeout (both TimeoutError), NoEventLoop.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        timeout: float | None = None,
+        attempt_timeout: float | None = None,
+        retry: Retry | None = None,
+        budget: Budget | None = Budget(),  # noqa: B008 - frozen
+        breaker: Breaker | pybreaker.CircuitBreaker | _Unsaid | None = UNSAID,
+        bulkhead: Bulkhead | None = None,
+        ignore: type[BaseException] | tuple[type[BaseException], ...] = (),
+        classify: Callable[[Any], Outcome | None] | None = None,
+        clock: Clock | None = None,
+        most_keys: int = 10_000,
+    ) -> None:
+        ignored = ignore if isinstance(ignore, tuple) else (ignore,)
+        foreign = breaker if _is_foreign(breaker) else None
+        chosen: Any = _breaker_for(timeout, attempt_timeout) if breaker is UNSAID else None if foreign else breaker
+        settings = Settings(timeout, attempt_timeout, retry, budget, chosen, bulkhead, ignored, classify)
+        ranges = Ranges()
+        text: object = name
+        named = isinstance(text, str) and text.strip() != ""
+        ranges.demand(named, "name", name, "a text", "say what it guards: errors and metrics begin with it")
+        ranges.number("most_keys", most_keys, 1, 1_000_000, "write a count", whole=True)
+        ranges.problems += settings.problems()
+        ranges.settle()
+        self._begin(name, name, settings, clock, most_keys, foreign)
+        _GUARDS.add(self)
+
+    def _begin(
+        self, name: str, label: str, settings: Settings, clock: Clock | None, most_keys: int, foreign: Any = None
+    ) -> None:
+        self.name = name
+        self._clock = clock
+        self._engine = Engine(name, label, clock)
+        if foreign is not None:
+            from guardrails.policies.adopting import Adopted
+
+            # It has what a guard asks of a circuit.
+            adopted: Any = Adopted(foreign, self._engine.tick)
+            self._engine.circuit = self._engine.adopted = adopted
+            settings = settings._replace(classify=adopted.judging(settings.classify))
+        self._settings = settings
+        self._engine.adopt(settings)
+        self._call = for_function(self._engine, applied)
+        self._acall: Callable[..., Awaitable[Any]] | None = None
+        self._keyed = Keyed(most_keys, self._child)
+
+    def __repr__(self) -> str:
+        return f"<Guard {self.name!r}: {self.state}>"
+
+    # Calls.
+
+    def __call__(self, fn: F) -> F:
+        """Decorate `fn`: a function, coroutine function, generator or asynchronous generator, or a method of these.
+
+        What comes back is of the same kind and type. Raises Unguardable, a TypeError, for anything else.
+        """
+        wrapper: F = guarded(self._engine, fn)
+        return wrapper
+
+    def call(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the plain function `fn` with these arguments, guarded.
+
+        Raises Unguardable where `fn` returns a coroutine or a generator: the work would begin without the guard.
+        """
+        result: R = self._call(fn, *args, **kwargs)
+        return result
+
+    async def acall(self, fn: Callable[P, Awaitable[R]], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the coroutine function `fn`, or a function that returns an awaitable, with these arguments, guarded."""
+        acall = self._acall
+        if acall is None:
+            acall = self._acall = shell_for(awaited)(self._engine, awaited)
+        result: R = await acall(fn, *args, **kwargs)
+        return result
+
+    def permit(self) -> Permit:
+        """A guard around a block, for those who make the call themselves: `with` or `async with`. See `Permit`."""
+        return Permit(self._engine)
+
+    # What is known, and what humans ask for.
+
+    @property
+    def state(self) -> State:
+        """Of the circuit: closed, open, half-open, isolated, disabled or shadow."""
+        return self._engine.circuit.state
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing would be lost with it: the circuit is closed, and no call is in the bulkhead."""
+        places = self._engine.places
+        busy = places is not None and (places.active or places.waiting)
+        return self.state in ("closed", "disabled") and not busy
+
+    def snapshot(self) -> GuardSnapshot:
+        """What is known now, as plain data."""
+        engine = self._engine
+        now = engine.tick()
+        with engine.lock:
+            budget, places = engine.budget, engine.places
+            return GuardSnapshot(
+                name=self.name,
+                circuit=engine.circuit.snapshot(now),
+                last=engine.last,
+                affordable=None if budget is None else budget.balance(now),
+                active=None if places is None else places.active,
+                waiting=None if places is None else places.waiting,
+                keys=len(self._keyed),
+            )
+
+    @property
+    def _has_circuit(self) -> bool:
+        return self._settings.breaker is not None or self._engine.adopted is not None
+
+    def isolate(self, reason: str) -> None:
+        """Reject every call until released. `reason` stands in what whoever is rejected reads."""
+        self._engine.move(self._engine.circuit.isolate, reason)
+
+    def release(self, reason: str = "released by a human") -> None:
+        """End what a human holds, or an open time: what rejected goes on trial, what admitted is closed."""
+        if self._has_circuit:
+            self._engine.move(self._engine.circuit.release, reason)
+
+    def disable(self, reason: str = "disabled by a human") -> None:
+        """Admit every call and record none, until released."""
+        self._engine.move(self._engine.circuit.disable, reason)
+
+    def shadow(self, reason: str = "shadow") -> None:
+        """Admit every call, record, and say when the circuit would have opened, until released."""
+        if self._has_circuit:
+            self._engine.move(self._engine.circuit.shadow, reason)
+
+    def update(
+        self,
+        *,
+        timeout: float | _Unsaid | None = UNSAID,
+        attempt_timeout: float | _Unsaid | None = UNSAID,
+        retry: Retry | _Unsaid | None = UNSAID,
+        budget: Budget | _Unsaid | None = UNSAID,
+        breaker: Breaker | _Unsaid | None = UNSAID,
+        bulkhead: Bulkhead | _Unsaid | None = UNSAID,
+    ) -> tuple[str, ...]:
+        """Obey other settings from now on, here and in the guards by key; what is not named stays as it is.
+
+        Operations under way keep the deadline and the retries that they began with. The circuit keeps state and,
+        where the window allows, outcomes. Returns what had to be forgotten, each in a few words.
+        Raises ConfigError, and changes nothing, if the settings would be wrong together.
+        """
+        said: dict[str, Any] = {
+            "timeout": timeout,
+            "attempt_timeout": attempt_timeout,
+            "retry": retry,
+            "budget": budget,
+            "breaker": breaker,
+            "bulkhead": bulkhead,
+        }
+        settings = self._settings._replace(**{name: value for name, value in said.items() if value is not UNSAID})
+        problems = settings.problems()
+        if breaker is not UNSAID and self._engine.adopted is not None:
+            problems.append("breaker: this guard has pybreaker's; change that one, or make another guard")
+        if problems:
+            raise ConfigError(problems)
+        return self._adopt(settings)
+
+    def _adopt(self, settings: Settings) -> tuple[str, ...]:
+        self._settings = settings
+        lost = self._engine.adopt(settings)
+        for guard in self._keyed.all().values():
+            guard._adopt(settings)
+        return lost
+
+    # One for each key.
+
+    def for_key(self, key: Hashable) -> Guard:
+        """The guard of the same settings for one tenant, model or region, with a health of its own.
+
+        At most `most_keys` are kept; the one asked for longest ago is forgotten, unless its circuit is not closed or
+        calls are in its bulkhead. Metrics carry the name without the key: there may be too many of those.
+        Raises ConfigError where the guard has pybreaker's breaker: there is one of it.
+        """
+        if self._engine.adopted is not None:
+            raise ConfigError(["for_key: one breaker of pybreaker has one health; give this guard a `Breaker` of ours"])
+        return self._keyed.get(key)
+
+    def by_key(self) -> dict[Hashable, Guard]:
+        """The guards that `for_key` keeps now."""
+        return self._keyed.all()
+
+    def _child(self, key: Hashable) -> Guard:
+        child = Guard.__new__(Guard)
+        child._begin(f"{self.name}[{str(key)[:60]}]", self.name, self._settings, self._clock, 1)
+        return child
+
+
+def _is_foreign(breaker: object) -> bool:
+    """Whether it is one of pybreaker's; that is imported already by whoever has one."""
+    theirs = sys.modules.get("pybreaker")
+    return theirs is not None and isinstance(breaker, theirs.CircuitBreaker)
+
+
+def _breaker_for(timeout: float | None, attempt_timeout: float | None) -> Breaker:
+    """The default breaker, with permits for trial calls that outlast the longest attempt."""
+    longest = timeout if attempt_timeout is None else attempt_timeout
+    said = Breaker()
+    # What is no number is reported by Settings.
+    if not isinstance(longest, int | float) or not said.permit_expiry < longest <= 86_400:
+        return said
+    return said._replace(permit_expiry=longest, max_half_open=max(said.max_half_open, 2.0 * longest))
+
+
+_GUARDS: Living[Guard] = Living()
+
+
+def guards() -> list[Guard]:
+    """The guards of this process that somebody still holds, in the order in which they were made."""
+    return _GUARDS.all()

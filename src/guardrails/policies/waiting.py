@@ -1,0 +1,137 @@
+"""Waiting for a place of a bulkhead: threads, and the tasks of `tasks`, in one queue, first come, first served.
+
+A place that becomes free is given to whoever waits longest; he owns it from that instant, even if he gives up in the
+same one, and then passes it on.
+"""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from collections import deque
+from typing import TYPE_CHECKING, Protocol
+
+from guardrails import hooks
+from guardrails.core.bulkhead import Places
+from guardrails.errors import BulkheadFull
+
+if TYPE_CHECKING:
+    from guardrails.policies.engine import Engine
+    from guardrails.policies.settings import Bulkhead
+
+
+class Waiter(Protocol):
+    """One who waits. `lost`: a place was his, and he was not there to hear it."""
+
+    lost: bool
+
+    def wake(self) -> bool:
+        """Say that the place is his; False: nobody is there to hear it."""
+        ...
+
+
+class ThreadWaiter:
+    """A thread that waits."""
+
+    __slots__ = ("_lock", "lost")
+
+    def __init__(self) -> None:
+        self.lost = False
+        self._lock = allocate_lock()
+        self._lock.acquire()
+
+    def wake(self) -> bool:
+        self._lock.release()
+        return True
+
+    def wait(self, seconds: float) -> bool:
+        """Whether somebody woke it in time."""
+        return self._lock.acquire(timeout=seconds)
+
+
+class Queue(Places):
+    """The places of one bulkhead, and those who wait for one. For use under the lock of its guard."""
+
+    __slots__ = ("longest_wait", "waiters")
+
+    def __init__(self, said: Bulkhead) -> None:
+        super().__init__(said.limit, said.waiting)
+        self.longest_wait = said.longest_wait
+        self.waiters: deque[Waiter] = deque()
+
+    def obey(self, said: Bulkhead) -> list[Waiter]:
+        """Obey other limits from now on. Returns whom to wake, since they have places now."""
+        self.longest_wait = said.longest_wait
+        return [self.waiters.popleft() for _ in range(self.resize(said.limit, said.waiting))]
+
+    def depart(self) -> Waiter | None:
+        """Give a place back. Returns whom to wake, since it is his now."""
+        return self.waiters.popleft() if self.leave() else None
+
+
+def wait_for_place(engine: Engine, places: Queue, ends: float | None) -> Queue:
+    """Wait in this thread until a place is ours, at most until the instant `ends`. Raises BulkheadFull."""
+    waiter = ThreadWaiter()
+    seconds = line_up(engine, places, waiter, ends)
+    try:
+        woken = waiter.wait(seconds)
+    except BaseException:
+        give_up(engine, places, waiter)
+        raise
+    if not woken and left_in_time(engine, places, waiter):
+        raise full(engine, places, seconds)
+    return places
+
+
+def line_up(engine: Engine, places: Queue, waiter: Waiter, ends: float | None) -> float:
+    """Enter the queue. Returns how many seconds to wait. Raises BulkheadFull."""
+    now = engine.tick()
+    with engine.lock:
+        # One may have become free in between: as if woken already.
+        entered = places.enter()
+        queued = not entered and places.queue()
+        if queued:
+            places.waiters.append(waiter)
+    if entered:
+        waiter.wake()
+    elif not queued:
+        raise full(engine, places, 0.0)
+    return places.longest_wait if ends is None else min(places.longest_wait, max(0.0, ends - now))
+
+
+def give_up(engine: Engine, places: Queue, waiter: Waiter) -> None:
+    """Stop waiting because the caller is interrupted; a place that is ours already goes to the next."""
+    if not left_in_time(engine, places, waiter):
+        give_back(engine, places)
+
+
+def left_in_time(engine: Engine, places: Queue, waiter: Waiter) -> bool:
+    """Leave the queue; False: a place is ours already."""
+    with engine.lock:
+        if waiter.lost:
+            return True
+        if waiter not in places.waiters:
+            return False
+        places.waiters.remove(waiter)
+        places.abandon()
+        return True
+
+
+def give_back(engine: Engine, places: Queue) -> None:
+    """Give a place back, and nothing more."""
+    with engine.lock:
+        woken = places.depart()
+    if woken is not None:
+        wake(engine, places, woken)
+
+
+def wake(engine: Engine, places: Queue, waiter: Waiter) -> None:
+    """Tell one who waits that a place is his; if nobody is there any more, the next."""
+    if not waiter.wake():
+        give_back(engine, places)
+
+
+def full(engine: Engine, places: Queue, waited: float) -> BulkheadFull:
+    """The error for a call without a place."""
+    if hooks._listeners:
+        hooks.emit("rejections_total", 1.0, {"guard": engine.name, "reason": "bulkhead"})
+    return BulkheadFull(engine.name, places.limit, places.waiting, waited)
