@@ -564,3 +564,12 @@ def test_every_mistake_is_reported_at_once(make: Callable[[], object], problems:
 def test_the_default_breaker_awaits_trial_calls_as_long_as_they_may_take() -> None:
     assert Guard("job", timeout=600)._settings.breaker == Breaker(permit_expiry=600, max_half_open=1200)
     assert Guard("job", timeout=5)._settings.breaker == Breaker()
+
+
+def test_what_guards_by_key_tell_carries_the_name_without_the_key(heard: list[tuple[str, dict[str, str]]]) -> None:
+    found = guard(retry=Retry(attempts=2, on=ConnectionError), bulkhead=Bulkhead(1)).for_key("tenant")
+    failing(found)
+    with found.permit(), pytest.raises(BulkheadFull):
+        found.call(print)
+    assert {"retries_total", "rejections_total"} <= {name for name, _ in heard}
+    assert {labels["guard"] for _, labels in heard} == {"openai"}

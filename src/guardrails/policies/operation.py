@@ -310,7 +310,7 @@ class Operation(Handed):
             return None, ""
         pause, why = self._affordable(retry, what, outcome, now)
         if hooks._listeners:
-            hooks.emit("retries_total", 1.0, {"guard": engine.name, "verdict": why.split(":")[0] or "retried"})
+            hooks.emit("retries_total", 1.0, {"guard": engine.label, "verdict": why.split(":")[0] or "retried"})
         if pause is not None:
             self.waited += pause
         return pause, why

@@ -133,5 +133,5 @@ def wake(engine: Engine, places: Queue, waiter: Waiter) -> None:
 def full(engine: Engine, places: Queue, waited: float) -> BulkheadFull:
     """The error for a call without a place."""
     if hooks._listeners:
-        hooks.emit("rejections_total", 1.0, {"guard": engine.name, "reason": "bulkhead"})
+        hooks.emit("rejections_total", 1.0, {"guard": engine.label, "reason": "bulkhead"})
     return BulkheadFull(engine.name, places.limit, places.waiting, waited)
