@@ -59,7 +59,11 @@ def read(data: bytes | str) -> Any:
         limit = sys.getrecursionlimit()
         sys.setrecursionlimit(DEEP_LIMIT)
         try:
-            done.append(json.loads(text, parse_constant=_refuse, parse_float=Number, parse_int=Number))
+            try:
+                done.append(_decoder().decode(text))
+            except RecursionError:
+                # From Python 3.12 on, what is written in C has a limit that nothing raises.
+                done.append(_decoder(in_python=True).decode(text))
         except (ValueError, RecursionError) as exc:
             done.append(exc)
         finally:
@@ -75,6 +79,16 @@ def read(data: bytes | str) -> Any:
     if isinstance(done[0], Exception):
         raise ValueError(f"no JSON: {done[0]}") from done[0]  # noqa: TRY004 - as every refusal
     return done[0]
+
+
+def _decoder(*, in_python: bool = False) -> json.JSONDecoder:
+    decoder: Any = json.JSONDecoder(parse_constant=_refuse, parse_float=Number, parse_int=Number)
+    if in_python:
+        library: Any = json.decoder
+        decoder.parse_object, decoder.parse_array = library.JSONObject, library.JSONArray
+        decoder.parse_string = library.py_scanstring
+        decoder.scan_once = library.scanner.py_make_scanner(decoder)
+    return decoder  # type: ignore[no-any-return]
 
 
 def _refuse(name: str) -> Any:
