@@ -179,7 +179,7 @@ def test_failures_and_retries_leave_nothing_behind() -> None:
         except ConnectionError as error:
             assert error.args  # noqa: PT017
 
-    assert slope(failed, 3000) < 1
+    assert slope(failed, 3000) < 8  # a leak is a pointer a call at least
 
 
 async def hang() -> None:
