@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import math
 import os
 import subprocess
@@ -231,3 +232,20 @@ def test_deep_tuples_are_cut_where_deep_lists_are(depth: int, more: int) -> None
     for _ in range(depth + 60 * more):
         value = (value,)
     assert jsonsafe.encode(value) == walked(value)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_nearly_full_stack_costs_no_value_and_no_entry(shared: bool) -> None:
+    value: Any = NAN
+    for _ in range(60):
+        value = {"a": value}
+    value = {"filling": "x" * 3000, "first": None, "deep": value}
+    expected = walked(value)
+
+    def encoded(frames: int) -> jsonsafe.Encoded:
+        return encoded(frames - 1) if frames else jsonsafe.encode(value, shared=shared)
+
+    # From where nothing is scarce to where only the walker has room.
+    used = len(inspect.stack(0))
+    for left in range(140, 40, -1):
+        assert encoded(sys.getrecursionlimit() - used - left) == expected

@@ -223,7 +223,10 @@ class _Run:
         if len(data) > self.terms.most_bytes or not fitting(data, self.terms):
             return None
         if self.nan == "report" and contains(data, b"null"):
-            lost = lost_floats(obj, data)
+            try:
+                lost = lost_floats(obj, data)
+            except RecursionError:  # the caller's stack is nearly full; the walker needs none
+                return None
             if lost is None:
                 return None
             for path in lost.paths:

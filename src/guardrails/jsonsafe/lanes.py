@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 # Strict integers: orjson refuses what JavaScript would round. Dataclasses: it leaves out fields with `_`.
 OPTIONS = 0 if engine is None else engine.OPT_STRICT_INTEGER | engine.OPT_PASSTHROUGH_DATACLASS
-# After so many odd values the walker is the cheaper way.
+# After so many odd values the next lane is the cheaper way.
 MOST_FAILURES = 8
 # Times in a row that neither half was good: so many mean that most members are odd.
 MOST_IN_VAIN = 5
-# Below this many members or bytes the walker is faster than halving.
+# Below this many members or bytes halving would not pay.
 SMALL_MEMBERS = 48
 SMALL_BYTES = 2048
 # Halving goes by recursion, and the caller's stack may be nearly full.

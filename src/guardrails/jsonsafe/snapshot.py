@@ -50,16 +50,16 @@ def snapshot(value: object, terms: Terms, registry: Registry, ledger: Ledger, *,
     try:
         tree = copy.listed([value], 0)
         data: bytes = engine.dumps(tree[0], None, OPTIONS)
+        if len(data) > terms.most_bytes or (not terms.nul and contains(data, b"\\u0000")):
+            return None
+        untold = len(copy.lost) + copy.floats * nan
+        if untold:
+            _tell(tree, (), copy.lost, untold, ledger, nan=nan)
+            ledger.omitted = untold - len(ledger.entries)
     except BaseException as exc:
         if must_pass(exc):
             raise
         return None
-    if len(data) > terms.most_bytes or (not terms.nul and contains(data, b"\\u0000")):
-        return None
-    untold = len(copy.lost) + copy.floats * nan
-    if untold:
-        _tell(tree, (), copy.lost, untold, ledger, nan=nan)
-        ledger.omitted = untold - len(ledger.entries)
     return data
 
 
