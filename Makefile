@@ -18,7 +18,7 @@ $(VENV)/.stamp-%: pyproject.toml $(CONSTRAINTS) .ci/setup
 demo: $(VENV)/.stamp-demo ## the gate stops a broken agent backend and passes a sound one
 	@$(BIN)/python examples/demo.py
 
-test: $(VENV)/.stamp-test ## all tests, documentation examples and import floors (under two minutes)
+test: $(VENV)/.stamp-test ## all tests, documentation examples and import floors (some three minutes on two cores)
 	@$(BIN)/python -m pytest -n auto
 
 test-long: $(VENV)/.stamp-test ## the long ones: soak, fuzz, thousands of cases
