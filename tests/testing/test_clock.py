@@ -14,7 +14,9 @@ from guardrails.testing import VirtualClock
 
 
 def test_it_is_what_the_room_offers() -> None:
-    assert guardrails.testing.__all__ == ["VirtualClock"]
+    offered = ["Fault", "FaultServer", "Reply", "Tool", "VirtualClock", "disabled", "reset", "virtual_time"]
+    assert guardrails.testing.__all__ == offered
+    assert [getattr(guardrails.testing, name).__name__ for name in offered] == offered
 
 
 def test_it_is_a_clock_as_the_systems_is() -> None:
