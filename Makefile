@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint bench precision services constraints picture clean
+.PHONY: help demo test test-long lint bench load precision services constraints picture clean
 
 help: ## what can be run here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,12 +27,15 @@ test-long: $(VENV)/.stamp-test ## the long ones: soak, fuzz, thousands of cases
 lint: $(VENV)/.stamp-dev ## ruff, mypy, pyright, ty
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pyright tests/typing/api.py
+	@$(BIN)/pyright --pythonpath $(BIN)/python tests/typing/api.py
 	@$(BIN)/ty check --python $(VENV) tests/typing/api.py
 
 bench: $(VENV)/.stamp-dev ## every figure against its target; fails on a miss, writes docs/benchmarks.md and coverage.md
 	@$(BIN)/python -m loadtests.coverage --fail --write docs/coverage.md
 	@$(BIN)/python -m loadtests.bench --write docs/benchmarks.md
+
+load: $(VENV)/.stamp-dev ## the sample backend while its memory is slow, with guards and without (some two and a half minutes)
+	@$(BIN)/python -m loadtests.load
 
 services: ## install the servers that some tests need: Redis, NATS, PostgreSQL, promtool (apt, as root or with sudo)
 	@sh .ci/services

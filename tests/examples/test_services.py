@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from loadtests.load.processes import running
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 AFTER, BEFORE = "agent_backend", "agent_backend_before"
 # Two servers in all, not two for each worker of xdist.
@@ -32,6 +34,12 @@ class Service:
 
     def log(self) -> str:
         return self.log_file.read_text()
+
+    def logged(self, event: str) -> list[dict[str, object]]:
+        """The log's lines of this event. Between them stand uvicorn's, which are no JSON."""
+        whole = self.log().split("\n")[:-1]
+        lines = [json.loads(line) for line in whole if line.startswith("{")]
+        return [line for line in lines if line["event"] == event]
 
     def conversation(self, user: str = "anna", title: str = "Refund") -> int:
         return self.http.post("/conversations", json={"user": user, "title": title}).raise_for_status().json()["id"]
@@ -82,14 +90,14 @@ def run(folder: Path, *arguments: str, **extra: str) -> subprocess.CompletedProc
 
 
 @contextmanager
-def served(name: str, folder: Path) -> Iterator[Service]:
+def served(name: str, folder: Path, **extra: str) -> Iterator[Service]:
     """The sample under uvicorn, in a copy of its folder, on a port that the system picks, for one block."""
     log_file = folder / "log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "uvicorn", "app.main:app", "--host", "127.0.0.1", "--port", "0"],
             cwd=copy(name, folder),
-            env=environment(AGENT_API_KEY=KEY),
+            env=environment(AGENT_API_KEY=KEY, **extra),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -185,7 +193,8 @@ def test_fewer_than_ten_messages_wait_for_their_topic(after):
     after.ask(conversation_id, "Is there a train?")
 
     assert topics(after, conversation_id) == [None, None]
-    assert f'"conversation": {conversation_id}, "waiting": 2' in after.log()
+    waits = after.logged("extraction waits for more messages")
+    assert [line["waiting"] for line in waits if line["conversation"] == conversation_id] == [2]
 
 
 def test_message_that_fits_no_topic_is_named_in_the_log(after):
@@ -194,9 +203,64 @@ def test_message_that_fits_no_topic_is_named_in_the_log(after):
     fill(after, conversation_id, "Who are you?")
 
     kept = after.http.get(f"/conversations/{conversation_id}/messages").json()
-    said = f'"event": "no topic fits", "messages": {[m["id"] for m in kept]}'
-    wait_until(lambda: said in after.log(), "the unsorted messages named")
+    ids = [m["id"] for m in kept]
+    wait_until(
+        lambda: ids in [line["messages"] for line in after.logged("no topic fits")], "the unsorted messages named"
+    )
     assert topics(after, conversation_id) == ["unsorted"] * 10
+
+
+# What is guarded.
+
+
+@pytest.mark.slow  # five searches of half a second each, and two cooldowns
+def test_service_answers_without_a_memory_that_is_slow_says_so_and_remembers_what_was_asked(tmp_path):
+    command = [sys.executable, "-m", "loadtests.load.memory"]
+    with ExitStack() as stack:
+        memory = stack.enter_context(running("memory", command, tmp_path, EXAMPLES.parent))
+        service = stack.enter_context(served(AFTER, tmp_path, AGENT_MEMORY_URL=memory.address()))
+        conversation_id = service.conversation(user="vera")
+        well = service.ask(conversation_id, "Is there a train?")
+        plan = {"begins": 0.0, "ends": time.time() + 3600, "delay": 3600.0}
+        httpx.post(f"{memory.address()}/plan", json=plan, trust_env=False).raise_for_status()
+        slow = [service.ask(conversation_id, "Is there a hotel?") for _ in range(6)]
+        state = service.http.get("/guardrails/state").json()["guards"]
+        refused = service.http.get("/memory/search", params={"user": "vera", "q": "hotel"})
+        httpx.post(f"{memory.address()}/plan", json={**plan, "ends": 1.0}, trust_env=False).raise_for_status()
+        found: list[str] = []
+
+        def remembers() -> bool:
+            answer = service.http.get("/memory/search", params={"user": "vera", "q": "hotel"})
+            found[:] = answer.json() if answer.status_code == 200 else []
+            return bool(found)
+
+        wait_until(remembers, "the memory is asked again")
+
+    assert well[0] == ("start", {"prompt": "2025-06"})
+    assert [events[0] for events in slow] == [("start", {"prompt": "2025-06", "degraded": "memory"})] * 6
+    assert [events[-1][0] for events in slow] == ["done"] * 6
+    assert "out of reach" in "".join(str(data["text"]) for kind, data in slow[0] if kind == "token")
+    states = {guard["name"]: guard["circuit"]["state"] for guard in state}
+    assert states == {"memory.read": "open", "memory.write": "closed", "llm": "closed"}
+    assert refused.status_code == 503
+    assert found == ["Is there a hotel?"] * 3
+
+
+@pytest.mark.slow  # two starts of the application
+def test_guards_can_be_switched_off_for_a_comparison(tmp_path):
+    """That no time limit is left shows in the load run: an answer then takes as long as the client lets it."""
+    program = """
+from app.guards import llm, memory
+from app.main import app
+print([guard.state for guard in (memory.read.guard, memory.write.guard, llm)], llm.snapshot().active)
+print([middleware.cls.__name__ for middleware in app.user_middleware])
+"""
+    folder = copy(AFTER, tmp_path)
+
+    on, off = (run(folder, "-c", program, **extra).stdout for extra in ({}, {"AGENT_GUARDS": "off"}))
+
+    assert on == "['closed', 'closed', 'closed'] 0\n['GuardMiddleware']\n"
+    assert off == "['disabled', 'disabled', 'disabled'] None\n[]\n"
 
 
 # One test a rule, in the order of the README of the sample.
@@ -235,7 +299,7 @@ def test_deco_001_wrapped_task_cannot_be_queued_and_no_topic_is_ever_extracted(b
 
     wait_until(lambda: None not in topics(after, sound), "topics extracted")
     assert topics(after, sound) == ["travel"] * 10
-    wait_until(lambda: '"call": "extract_topics"' in after.log(), "the task's time logged")
+    wait_until(lambda: "extract_topics" in [line["call"] for line in after.logged("timed")], "the task's time logged")
     assert "extraction not queued" not in after.log()
     # Queueing is tried before the answer ends, so there is nothing to wait for here.
     assert topics(before, spoilt) == [None] * 10
@@ -253,11 +317,13 @@ def test_deco_002_wrapper_above_the_route_leaves_deletion_open_to_anyone(before,
 
 
 def test_deco_003_wrapper_above_the_exception_handler_logs_nothing(before, after):
-    answers = [service.http.get("/conversations/424242").status_code for service in (before, after)]
+    answers = [service.http.get("/conversations/424242") for service in (before, after)]
 
-    assert answers == [404, 404]
+    assert [answer.status_code for answer in answers] == [404, 404]
     assert "no conversation 424242" not in before.log()
-    assert '"path": "/conversations/424242", "why": "no conversation 424242"' in after.log()
+    (refused,) = [line for line in after.logged("request refused") if line["path"] == "/conversations/424242"]
+    assert refused["why"] == "no conversation 424242"
+    assert refused["request"] == answers[1].headers["x-request-id"]
 
 
 @pytest.mark.parametrize(("name", "can_be_queued"), [(BEFORE, False), (AFTER, True)])
@@ -356,7 +422,7 @@ def test_readme_of_the_spoilt_sample_names_every_rule_once_with_a_file_that_exis
     assert [file for _, file in rows if not (EXAMPLES / BEFORE / file).is_file()] == []
 
 
-def test_trees_differ_only_where_a_defect_was_repaired():
+def test_trees_differ_only_where_a_defect_was_repaired_and_where_something_is_guarded():
     trees = [
         {f.relative_to(root): f.read_bytes() for f in files(root)} for root in (EXAMPLES / BEFORE, EXAMPLES / AFTER)
     ]
@@ -364,7 +430,9 @@ def test_trees_differ_only_where_a_defect_was_repaired():
 
     differing = [path.as_posix() for path in every if trees[0].get(path) != trees[1].get(path)]
 
-    assert differing == [
+    guarded = {"app/guards.py", "app/llm.py", "app/logs.py", "app/memory.py", "app/prompts.py", "pyproject.toml"}
+    assert guarded < set(differing)
+    assert [path for path in differing if path not in guarded] == [
         "README.md",
         "app/decorators.py",
         "app/main.py",

@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from app import guards
+
 
 @dataclass(frozen=True, slots=True)
 class Delta:
@@ -17,6 +19,7 @@ class Delta:
     finished: bool = False
 
 
+@guards.llm
 async def stream(messages: list[dict[str, str]]) -> AsyncGenerator[Delta]:
     """Answer the last of `messages`, word by word; they are what chat APIs take, system prompt first."""
     words = f"{messages[0]['content']} You asked: {messages[-1]['content']}".split()

@@ -1,8 +1,10 @@
-"""One JSON object a line; `extra={"fields": {...}}` adds to it."""
+"""One JSON object a line; `extra={"fields": {...}}` adds to it. No value keeps a line from being written."""
 
-import json
 import logging
 import os
+
+from guardrails import jsonsafe
+from guardrails.middleware.asgi import request_id
 
 
 class JsonFormatter(logging.Formatter):
@@ -12,11 +14,12 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "event": record.getMessage(),
+            "request": request_id(),
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return jsonsafe.dumps(line).decode()
 
 
 def configure() -> None:

@@ -8,12 +8,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
-from app import db, logs
+from app import db, guards, logs
 from app.decorators import logged
+from app.memory import store
 from app.routers import chat, conversations, memory
 from app.tasks import broker
+from guardrails import metrics
+from guardrails.middleware.asgi import GuardMiddleware
 
 logs.configure()
+metrics.install()
 
 
 @asynccontextmanager
@@ -22,12 +26,22 @@ async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await broker.startup()
     yield
     await broker.shutdown()
+    await store.aclose()
 
 
 app = FastAPI(title="Agent backend", lifespan=lifespan)
 app.include_router(conversations.router, prefix="/conversations")
 app.include_router(chat.router, prefix="/chat")
 app.include_router(memory.router, prefix="/memory")
+if guards.ON:
+    app.add_middleware(
+        GuardMiddleware,
+        longest_deadline=120,
+        most_running=500,
+        never_shed=["/health", "/metrics"],
+        state_path="/guardrails/state",
+        allow=lambda scope: scope["client"][0] in ("127.0.0.1", "testclient"),
+    )
 
 
 @app.exception_handler(db.ConversationNotFound)
@@ -42,5 +56,5 @@ async def health() -> dict[str, str]:
 
 
 @app.get("/metrics")
-async def metrics() -> Response:
-    return Response(generate_latest(), media_type="text/plain; version=0.0.4")
+async def scrape() -> Response:
+    return Response(generate_latest(metrics.registry_to_serve()), media_type="text/plain; version=0.0.4")

@@ -28,3 +28,38 @@ def test_a_question_is_found_in_the_memory(client: TestClient) -> None:
     client.post("/chat", json={"conversation_id": created["id"], "text": "When does the train leave?"})
     found = client.get("/memory/search", params={"user": "cleo", "q": "train"}).json()
     assert found == ["When does the train leave?"]
+
+
+def test_without_its_memory_it_answers_and_says_so(client: TestClient) -> None:
+    from app.guards import memory
+
+    created = client.post("/conversations", json={"user": "dora", "title": "Train"}).json()
+    question = {"conversation_id": created["id"], "text": "When does the train leave?"}
+    memory.read.guard.isolate("no memory in this test")
+    answer = client.post("/chat", json=question).text
+    searched = client.get("/memory/search", params={"user": "dora", "q": "train"})
+    memory.read.guard.release()
+
+    assert '"degraded":"memory"' in answer
+    assert "event: done" in answer
+    assert searched.status_code == 503  # not an empty list: nobody has looked
+    # Writes have a health of their own: what was asked meanwhile is remembered.
+    found = client.get("/memory/search", params={"user": "dora", "q": "train"}).json()
+    assert found == ["When does the train leave?"]
+    assert '"degraded"' not in client.post("/chat", json=question).text
+
+
+def test_a_model_that_is_not_to_be_called_ends_the_answer_with_an_error(client: TestClient) -> None:
+    from app.guards import llm
+
+    created = client.post("/conversations", json={"user": "emil", "title": "Hello"}).json()
+    llm.isolate("no model in this test")
+    answer = client.post("/chat", json={"conversation_id": created["id"], "text": "Hello?"}).text
+    llm.release()
+
+    assert [line for line in answer.splitlines() if line.startswith("event: ")] == ["event: start", "event: error"]
+
+
+def test_prometheus_is_told_what_the_guards_saw(client: TestClient) -> None:
+    client.get("/memory/search", params={"user": "fay", "q": "train"})
+    assert 'guardrails_calls_total{guard="memory.read",outcome="success"}' in client.get("/metrics").text

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, HTTPException, Query
 
 from app import memory
 
@@ -11,4 +11,7 @@ router = APIRouter(tags=["memory"])
 
 @router.get("/search")
 async def search_memory(user: str, q: str, limit: Annotated[int, Query(ge=1, le=20)] = 3) -> list[str]:
-    return memory.search(user, q, limit)
+    found = await memory.search.outcome(user, q, limit)
+    if found.degraded:
+        raise HTTPException(503, "the memory does not answer")
+    return found.value
