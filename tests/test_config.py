@@ -139,7 +139,10 @@ WAIVER = '[[tool.guardrails.waiver]]\nid = "GR-ROUTE-001"\nwhere = "*"\nreason =
         ),
         (
             "[tool.guardrails]\n\nzzz = 1\n",
-            ["pyproject.toml:3: tool.guardrails.zzz: no such key; known here: src, exclude, python, preflight, waiver"],
+            [
+                "pyproject.toml:3: tool.guardrails.zzz: no such key; known here: "
+                "src, exclude, python, preflight, imports, environment, waiver"
+            ],
         ),
         (
             "[tool.guardrails.preflight]\nstrickt = true\n",

@@ -27,6 +27,7 @@ from guardrails.errors import (
     InterpreterError,
     NoEventLoop,
     NotAProject,
+    RateLimited,
     Refused,
     Rejected,
     Unguardable,
@@ -61,6 +62,13 @@ SAMPLES: dict[type[GuardrailsError], tuple[tuple[Any, ...], str]] = {
     BulkheadFull: (
         ("db", 20, 5, 0.25),
         "'db' has no free place: 20 of 20 taken, 5 waiting, this one for 0.25 s. Runbook: bulkhead-full",
+    ),
+    RateLimited: (
+        ("openai", 10.0, 5, 0.349, 0.2),
+        (
+            "'openai' is limited to 10 calls a second, 5 at once, and this call may wait 0.20 s. Retry in 0.35 s. "
+            "Runbook: rate-limited"
+        ),
     ),
     Refused: (
         ("zep.write", "remember"),
@@ -244,6 +252,10 @@ def test_an_error_crosses_a_real_process() -> None:
             "'db' has no free place: 1 of 1 taken, 0 waiting. Runbook: bulkhead-full",
         ),
         (
+            RateLimited("db", 100 / 60, 1, 0.6, 0.0),
+            "'db' is limited to 1.667 calls a second. Retry in 0.60 s. Runbook: rate-limited",
+        ),
+        (
             DeadlineExceeded("db", 0.5, 0.5, 1),
             "'db' did not end within 0.5 s: 1 attempt in 0.5 s. Runbook: deadline-exceeded",
         ),
@@ -268,6 +280,7 @@ def test_messages_fit_their_numbers(error: GuardrailsError, text: str) -> None:
         (EncodeError, TypeError),
         (CircuitOpen, Rejected),
         (BulkheadFull, RuntimeError),
+        (RateLimited, Rejected),
         (Refused, Rejected),
         (DeadlineExceeded, TimeoutError),
         (AttemptTimeout, TimeoutError),

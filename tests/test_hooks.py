@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -175,3 +177,62 @@ def test_emitting_while_others_come_and_go_reaches_who_stays() -> None:
     for thread in threads:
         thread.join()
     assert len(heard) == 2 * 500
+
+
+def ran(code: str) -> str:
+    """What a program prints. Fails where it fails, or hangs."""
+    # From Python 3.12 on a fork beside threads is warned of; it is what is tested here.
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_fork_while_another_thread_begins_to_listen_leaves_no_child_hanging() -> None:
+    """A child has the lock as it was at the fork, and not the thread that would open it."""
+    code = """
+import os, signal, threading
+from guardrails import hooks
+
+held, go_on = threading.Event(), threading.Event()
+
+def hold():
+    with hooks._changing:
+        held.set()
+        go_on.wait(30)
+
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait(30)
+child = os.fork()
+if not child:
+    signal.alarm(5)
+    hooks.listen(lambda *event: 1 / 0)()
+    hooks.count_failure(None, ValueError())
+    os._exit(hooks.failures())
+go_on.set()
+thread.join()
+hooks.listen(print)()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert ran(code) == "1\n"
+
+
+def test_what_fails_while_the_same_thread_begins_to_listen_is_counted_after_all() -> None:
+    """The garbage collector and signals run in the middle of everything, also where the lock is held."""
+    code = """
+import signal
+from guardrails import hooks
+
+signal.alarm(10)
+with hooks._changing:
+    hooks.count_failure(None, ValueError())
+    hooks.listen(print)()
+print(hooks.failures())
+"""
+    assert ran(code) == "1\n"
+
+
+def test_whoever_listens_loads_nothing_that_an_interpreter_has_not_loaded() -> None:
+    code = "import sys; before = set(sys.modules); import guardrails.hooks; print(sorted(set(sys.modules) - before))"
+    assert ran(code) == "['__future__', 'guardrails', 'guardrails.hooks']\n"

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as strictly_parsed
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from guardrails import Breaker, ConfigError, Guard, hooks, metrics
+from guardrails import Breaker, Bulkhead, ConfigError, Guard, hooks, metrics
 from guardrails.core.breaker import Circuit
 from guardrails.hooks import emit
 from guardrails.testing.clock import VirtualClock
@@ -266,6 +266,68 @@ def test_every_state_of_a_circuit_is_shown_but_closed(registry: CollectorRegistr
     assert states == {"isolated", "disabled", "shadow"}
 
 
+def test_a_breaker_that_is_taken_away_from_an_open_guard_leaves_no_open_circuit_behind(
+    registry: CollectorRegistry,
+) -> None:
+    guard = Guard("search", breaker=Breaker(consecutive=1))
+    failing(guard, 1)
+    assert circuits(registry, "search") == {"open": 1.0}
+    guard.update(breaker=None)
+    assert circuits(registry, "search") == {}
+    guard.update(breaker=Breaker(consecutive=1))
+    failing(guard, 1)
+    assert circuits(registry, "search") == {"open": 1.0}
+
+
+# Durations, and who is in a bulkhead.
+
+
+def buckets(registry: CollectorRegistry, **labels: str) -> dict[float, float]:
+    """Calls by the longest that they took, without the empty buckets."""
+    found, before = {}, 0.0
+    for bound in (*metrics.BUCKETS, float("inf")):
+        until = "+Inf" if bound == float("inf") else str(bound)
+        number = value(registry, "call_seconds_bucket", le=until, **labels) or 0.0
+        if number > before:
+            found[bound] = number - before
+        before = number
+    return found
+
+
+def test_how_long_calls_took_is_a_histogram_from_a_cache_to_an_llm(registry: CollectorRegistry) -> None:
+    clock = VirtualClock()
+    guard = Guard("llm", clock=clock)
+    for seconds in (0.001, 0.02, 0.02, 45, 299, 1000):
+        guard.call(clock.advance, seconds)
+    ok = {"guard": "llm", "outcome": "success"}
+    assert buckets(registry, **ok) == {0.005: 1, 0.025: 2, 60: 1, 300: 1, float("inf"): 1}
+    assert value(registry, "call_seconds_sum", **ok) == pytest.approx(1344.041)
+    assert value(registry, "call_seconds_count", **ok) == value(registry, "calls_total", **ok) == 6.0
+    assert (min(metrics.BUCKETS), max(metrics.BUCKETS), len(metrics.BUCKETS)) == (0.005, 300.0, 15)
+
+
+def test_how_many_calls_are_in_the_bulkheads_of_a_guard_and_its_keys(registry: CollectorRegistry) -> None:
+    guard = Guard("search", bulkhead=Bulkhead(2))
+    with guard.permit(), guard.for_key("eu").permit(), guard.for_key("us").permit():
+        assert value(registry, "bulkhead_calls", guard="search") == 3.0
+    assert value(registry, "bulkhead_calls", guard="search") == 0.0
+
+
+def test_calls_that_entered_before_anybody_listened_are_never_counted_below_zero() -> None:
+    registry = CollectorRegistry()
+    guard = Guard("search", bulkhead=Bulkhead(4))
+    with guard.permit():
+        with guard.permit():
+            end = metrics.install(registry)
+            with guard.permit():
+                assert value(registry, "bulkhead_calls", guard="search") == 1.0
+        assert value(registry, "bulkhead_calls", guard="search") == 0.0
+    assert value(registry, "bulkhead_calls", guard="search") == 0.0
+    with guard.permit():
+        assert value(registry, "bulkhead_calls", guard="search") == 1.0
+    end()
+
+
 # What fails, fails here.
 
 
@@ -388,7 +450,7 @@ def test_names_follow_the_conventions_and_both_parsers_of_prometheus_read_them(r
     text = everything(registry)
     families = {family.name: family for family in parsed(text) if not family.name.endswith("_created")}
     assert {name: family.type for name, family in families.items()} == {
-        f"guardrails_{name.removesuffix('_total')}": "counter" if name.endswith("_total") else "gauge" for name in NAMES
+        f"guardrails_{name.removesuffix('_total')}": one.kind for name, one in NAMES.items()
     }
     assert [name for name, family in families.items() if not family.samples] == []
     assert [one.name for one in metrics.EXPORTED if not re.fullmatch(r"[a-z]+(_[a-z]+)*", one.name)] == []
@@ -410,7 +472,7 @@ def test_the_guide_shows_the_whole_table() -> None:
     assert rows == [
         (
             f"guardrails_{one.name}",
-            "counter" if one.name.endswith("_total") else "gauge",
+            one.kind,
             ", ".join(f"`{label}`" for label in one.labels),
             one.help,
         )

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 HOMES = {
     "src/guardrails/": "guardrails/",
+    "src/pytest_guardrails.py": "pytest_guardrails.py",
     "checks/": "guardrails/_checks/",
     "runbooks/": "guardrails/_runbooks/",
 }

@@ -42,17 +42,17 @@ def bare() -> Any:
 
 
 def guarded() -> Any:
-    from guardrails.middleware.httpx import guarded_transport, outcome_of
+    from guardrails.middleware.httpx import guarded_transport
     from guardrails.policies import Guard
 
-    return guarded_transport(Guard("bench", classify=outcome_of), Canned())
+    return guarded_transport(Guard("bench"), Canned())
 
 
 def layers() -> Any:
-    from guardrails.middleware.httpx import guarded_transport, outcome_of
+    from guardrails.middleware.httpx import guarded_transport
     from guardrails.policies import Bulkhead, Guard, Retry
 
-    said = Guard("bench", timeout=5, retry=Retry(on=httpx.TransportError), bulkhead=Bulkhead(100), classify=outcome_of)
+    said = Guard("bench", timeout=5, retry=Retry(on=httpx.TransportError), bulkhead=Bulkhead(100))
     return guarded_transport(said, Canned(), own_hosts=[".internal"])
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     )
     from guardrails.evidence import Evidence, Finding, GateRecord, Rung, Severity, Waiver
     from guardrails.hooks import emit, listen
-    from guardrails.policies import Breaker, Bulkhead, Dependency, Guard, Retry
+    from guardrails.policies import AdaptiveLimit, Breaker, Bulkhead, Dependency, Guard, Hedge, RateLimit, Retry
     from guardrails.preflight import run_gate
     from guardrails.redact import Redactor, redacted
 else:
@@ -54,10 +54,13 @@ else:
         "Waiver": "evidence",
         "emit": "hooks",
         "listen": "hooks",
+        "AdaptiveLimit": "policies",
         "Breaker": "policies",
         "Bulkhead": "policies",
         "Dependency": "policies",
         "Guard": "policies",
+        "Hedge": "policies",
+        "RateLimit": "policies",
         "Retry": "policies",
         "run_gate": "preflight",
         "Redactor": "redact",
@@ -78,6 +81,7 @@ else:
 
 
 __all__ = [
+    "AdaptiveLimit",
     "AttemptTimeout",
     "Breaker",
     "Bulkhead",
@@ -93,8 +97,10 @@ __all__ = [
     "GitError",
     "Guard",
     "GuardrailsError",
+    "Hedge",
     "InterpreterError",
     "NotAProject",
+    "RateLimit",
     "Redactor",
     "Rejected",
     "Retry",

@@ -10,6 +10,7 @@
     ├── Rejected (RuntimeError)         a guard did not make the call: nothing has happened over there
     │   ├── CircuitOpen                 the dependency failed too often; says for how long it is left alone
     │   ├── BulkheadFull                too many calls are under way
+    │   ├── RateLimited                 too many calls have begun lately; says how long to wait
     │   └── Refused                     there was nothing to do: `accepts` said so
     ├── DeadlineExceeded (TimeoutError) the whole operation did not end in time
     ├── AttemptTimeout (TimeoutError)   one attempt did not end in time
@@ -178,6 +179,35 @@ class BulkheadFull(Rejected):
     def __str__(self) -> str:
         queue = f"{self.waiting} waiting" + (f", this one for {self.waited:.2f} s" if self.waited else "")
         return f"{self.name!r} has no free place: {self.limit} of {self.limit} taken, {queue}. Runbook: bulkhead-full"
+
+
+class RateLimited(Rejected):
+    """As many calls as allowed have begun lately. `rate`: how many a second; `burst`: how many at once after a rest;
+    `retry_after`: seconds until this one could have gone; `longest_wait`: the seconds that it was allowed to wait.
+    """
+
+    @property
+    def rate(self) -> float:
+        return float(self.args[1])
+
+    @property
+    def burst(self) -> int:
+        return int(self.args[2])
+
+    @property
+    def retry_after(self) -> float:
+        return float(self.args[3])
+
+    @property
+    def longest_wait(self) -> float:
+        return float(self.args[4])
+
+    def __str__(self) -> str:
+        rate = f"{self.rate:.3f}".rstrip("0").rstrip(".")
+        limit = f"{rate} calls a second" + (f", {self.burst} at once" if self.burst > 1 else "")
+        wait = f", and this call may wait {self.longest_wait:.2f} s" if self.longest_wait else ""
+        step = f"Retry in {self.retry_after:.2f} s."
+        return f"{self.name!r} is limited to {limit}{wait}. {step} Runbook: rate-limited"
 
 
 class Refused(Rejected):

@@ -7,7 +7,9 @@ receive, and in `failures()`.
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+# Both are in every interpreter from its start.
+import os
+from _thread import RLock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
 # so that ending one leaves another of the same listener.
 _listeners: tuple[tuple[Listener], ...] = ()
 _failures = 0
-# Held to replace the tuple and to count; two threads that listen at once would else lose one of them.
-_changing = allocate_lock()
+# Held to replace the tuple and to count; two threads that listen at once would else lose one of them. Its own thread
+# may take it twice: the garbage collector may end a guarded generator, whose listeners may fail, inside it too.
+_changing = RLock()
 
 
 def listen(listener: Listener) -> Callable[[], None]:
@@ -64,3 +67,12 @@ def count_failure(culprit: object, exc: Exception) -> None:
     global _failures  # noqa: PLW0603
     with _changing:
         _failures += failed
+
+
+def _after_fork_in_child() -> None:
+    global _changing  # noqa: PLW0603 - whoever may hold the old one is not here
+    _changing = RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -3,8 +3,8 @@
     metrics.install()                 from now on, what is emitted is counted
     metrics.registry_to_serve()       what /metrics shows: this process, or all that share a folder
 
-Counters say what has happened. The one gauge, `guardrails_circuits`, follows the transitions of circuits: a scrape
-reaches one process, which cannot look into the guards of the others.
+Counters and the histogram say what has happened. The gauges follow what is emitted, the transitions of circuits and the
+coming and going of calls: a scrape reaches one process, which cannot look into the guards of the others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import deque
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from guardrails import hooks
 from guardrails.errors import ConfigError
@@ -33,27 +33,43 @@ if TYPE_CHECKING:
 MOST_VALUES = 100
 OTHER = "other"
 MULTIPROCESS = "PROMETHEUS_MULTIPROC_DIR"
+# Seconds, from a read of a store to the longest answer of an LLM.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
 
 class Exported(NamedTuple):
-    """One metric, a counter or a gauge: `guardrails_` and its name. `hook`: the emitted name, where it is another."""
+    """One metric: `guardrails_` and its name, which says whether it is a counter, a histogram or a gauge.
+
+    `hook`: the emitted name, where it is another.
+    """
 
     name: str
     labels: tuple[str, ...]
     help: str
     hook: str | None = None
 
+    @property
+    def kind(self) -> Literal["counter", "histogram", "gauge"]:
+        """Counters count (`_total`), the histogram measures (`_seconds`), a gauge is what is now."""
+        if self.name.endswith("_total"):
+            return "counter"
+        return "histogram" if self.name.endswith("_seconds") else "gauge"
+
 
 # Those that the code below knows by name.
 MOVES = Exported("breaker_transitions_total", ("guard", "before", "after"), "Moves of circuits between their states.")
 CIRCUITS = Exported("circuits", ("guard", "state"), "Circuits not closed now, in all processes.", MOVES.name)
+INSIDE = Exported("bulkhead_calls", ("guard",), "Calls in a bulkhead now, in all processes.")
 ERRORS = Exported("hook_errors_total", ("error",), "Listeners and functions of users that failed; no call was harmed.")
 UNKNOWN = Exported("unknown_events_total", (), "Events with a name that is not exported.", "")
 OVERFLOWS = Exported("label_overflows_total", ("label",), "Events under the label value other: too many before.", "")
 EXPORTED = (
     Exported("calls_total", ("guard", "outcome"), "Attempts, by what they came to."),
-    Exported("rejections_total", ("guard", "reason"), "Calls that were refused: circuit or bulkhead."),
+    Exported("call_seconds", ("guard", "outcome"), "How long attempts took; streams: to their first item."),
+    INSIDE,
+    Exported("rejections_total", ("guard", "reason"), "Calls that were refused: circuit, bulkhead or rate limit."),
     Exported("retries_total", ("guard", "verdict"), "Attempts to be tried again: retried, or why not."),
+    Exported("hedges_total", ("guard", "verdict"), "Second calls that were due: what became of them, or why not."),
     MOVES,
     CIRCUITS,
     Exported("fallbacks_total", ("guard", "reason", "result"), "Uses of a fallback: why, and what it came to."),
@@ -111,7 +127,7 @@ class Exporter:
     """Listens, and is what a registry collects from; its metrics stand in no registry of their own."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        from prometheus_client import Counter, Gauge
+        from prometheus_client import Counter, Gauge, Histogram
 
         self._registry = registry
         # Whether the lock's owner is at work. prometheus_client's locks cannot be taken twice, and the garbage
@@ -119,16 +135,20 @@ class Exporter:
         self._busy = False
         self._later: deque[tuple[str, float, Mapping[str, str]]] = deque()
         self._seen: dict[str, set[str]] = {}
-        self._circuits: dict[tuple[str, str], int] = {}
+        # What the gauges show: the labels of circuits not closed, and of calls in a bulkhead.
+        self._circuits: dict[tuple[str, ...], float] = {}
+        self._inside: dict[tuple[str, ...], float] = {}
         self._metrics: dict[Exported, Any] = {}
         self._known: dict[str, tuple[Exported, Callable[..., Any], dict[Any, Update]]] = {}
         for one in EXPORTED:
             name = f"guardrails_{one.name}"
-            if one is CIRCUITS:
-                # The circuits of a process that has ended are gone; those of the living add up.
+            if one.kind == "gauge":
+                # Those of a process that has ended are gone; those of the living add up.
                 self._metrics[one] = Gauge(name, one.help, one.labels, registry=None, multiprocess_mode="livesum")
-                continue
-            self._metrics[one] = Counter(name, one.help, one.labels, registry=None)
+            elif one.kind == "histogram":
+                self._metrics[one] = Histogram(name, one.help, one.labels, registry=None, buckets=BUCKETS)
+            else:
+                self._metrics[one] = Counter(name, one.help, one.labels, registry=None)
             if one.hook is None:
                 self._known[one.name] = one, itemgetter(*one.labels), {}
         registry.register(self)
@@ -175,9 +195,12 @@ class Exporter:
     def _update_for(self, one: Exported, key: Any, updates: dict[Any, Update]) -> Update:
         said = key if isinstance(key, tuple) else (key,)
         kept = tuple(map(self._kept, one.labels, said))
-        update: Update = self._metrics[one].labels(*kept).inc
+        metric = self._metrics[one].labels(*kept)
+        update: Update = metric.observe if one.kind == "histogram" else metric.inc
         if one is MOVES:
             update = partial(self._moved, update, kept)
+        elif one is INSIDE:
+            update = partial(self._changed, INSIDE, self._inside, kept)
         # What is too much to count is too much to remember.
         if kept == said:
             updates[key] = update
@@ -201,10 +224,13 @@ class Exporter:
         guard, before, after = labels
         # In shadow no circuit moves.
         for state, change in () if after == "would-open" else ((before, -1), (after, 1)):
-            if state != "closed":
-                # Not below 0: a circuit may have opened before anybody listened.
-                number = self._circuits[guard, state] = max(0, self._circuits.get((guard, state), 0) + change)
-                self._metrics[CIRCUITS].labels(guard, state).set(number)
+            if state not in ("closed", "none"):
+                self._changed(CIRCUITS, self._circuits, (guard, state), change)
+
+    def _changed(self, gauge: Exported, numbers: dict[tuple[str, ...], float], labels: Any, change: float) -> None:
+        # Not below 0: a circuit may have opened, or a call entered, before anybody listened.
+        numbers[labels] = max(0.0, numbers.get(labels, 0.0) + change)
+        self._metrics[gauge].labels(*labels).set(numbers[labels])
 
     def describe(self) -> list[Metric]:
         """The families without samples: a registry refuses others of the same name."""
@@ -222,9 +248,12 @@ class Exporter:
             yield from families
 
     def revive(self) -> None:
-        """Begin in a forked child, whose circuits are copies of its parent's, in the same states."""
+        """Begin in a forked child: circuits are copies of its parent's, in the same states, and bulkheads are empty."""
         self._busy = False
         self._later.clear()
+        for labels in self._inside:
+            self._metrics[INSIDE].labels(*labels).set(0)
+        self._inside.clear()
         for key, number in self._circuits.items():
             if number:
                 self._metrics[CIRCUITS].labels(*key).set(number)

@@ -163,6 +163,8 @@ class NaiveCircuit:
     def release(self, now: float) -> None:
         after = {"isolated": "half-open", "open": "half-open", "disabled": "closed", "shadow": "closed"}.get(self.state)
         if after is not None:
+            if self.state != "open":
+                self.recoveries_failed = 0
             self.goto(after, now)
 
     def trip(self, now: float, seconds: float) -> None:

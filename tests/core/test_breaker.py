@@ -539,6 +539,23 @@ def test_each_state_admits_or_rejects(state: State) -> None:
     assert circuit.retry_after(1.0) == answers.get(state, 0.0)
 
 
+@pytest.mark.parametrize(("hold", "failed"), [("isolate", 0), ("disable", 0), ("shadow", 0), (None, 5)])
+def test_what_a_human_held_begins_anew_and_a_cooldown_cut_short_does_not(hold: str | None, failed: int) -> None:
+    """After maintenance, the failed recoveries of the outage before it must not make the next cooldown long."""
+    circuit, now = Circuit(THREE, 0.0), 0.0
+    for _ in range(6):
+        opened_for(circuit, now, 0.5)
+        now = circuit.open_until
+    if hold is not None:
+        getattr(circuit, hold)(now, "maintenance")
+    circuit.release(now, "done")
+    assert circuit.snapshot(now).recoveries_failed == failed
+    if circuit.state == "half-open":
+        run(circuit, "SS", now=now)
+    assert (circuit.state, circuit.snapshot(now).recoveries_failed) == ("closed", 0)
+    assert opened_for(circuit, now, 0.999999999) == pytest.approx(10)
+
+
 def test_time_alone_never_releases_an_isolated_circuit() -> None:
     circuit = circuit_in("isolated")
     assert circuit.admit(1e12, 0.5) == REJECTED

@@ -61,6 +61,33 @@ def test_an_hour_of_calls_is_spread_without_drift() -> None:
     assert begun == pytest.approx(10 * 3600, abs=2)
 
 
+def test_an_account_that_owes_nothing_is_even() -> None:
+    pace = Pace(2.0, burst=3)
+    assert pace.debt(100.0) == 0
+    assert [pace.take(100.0), pace.take(100.0), pace.debt(100.0)] == [0, 0, 2]
+    assert [pace.debt(100.5), pace.debt(101.0), pace.debt(200.0)] == [1, 0, 0]
+
+
+@given(
+    st.sampled_from([(1.0, 1), (4.0, 5)]),
+    st.sampled_from([(0.5, 1), (1.0, 1), (100.0, 3)]),
+    st.integers(0, 8),
+    st.floats(0, 3),
+)
+def test_other_limits_are_obeyed_at_once_and_the_debt_in_calls_is_kept(
+    before: tuple[float, int], after: tuple[float, int], taken: int, gap: float
+) -> None:
+    pace, now = Pace(*before), 50.0
+    for _ in range(taken):
+        pace.take(now, longest=100.0)
+    debt = pace.debt(now + gap)
+    assert debt == pytest.approx(max(0.0, taken - gap * before[0]))
+    pace.change(now + gap, *after)
+    assert pace.debt(now + gap) == pytest.approx(debt)
+    rate, burst = after
+    assert pace.take(now + gap) == pytest.approx(max(0.0, (debt - burst + 1) / rate), abs=1e-5)
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("rate", 0), ("rate", 1_000_001), ("burst", 0), ("burst", 1_000_001), ("burst", 1.5)]
 )

@@ -131,6 +131,66 @@ print(said, shown("breaker_transitions_total", guard="db", before="closed", afte
     assert printed(code, tmp_path) == "[4.0, 3.0, 2.0, 1.0] 1.0\n"
 
 
+def test_durations_add_up_over_forks_and_a_killed_child(tmp_path: Path) -> None:
+    code = """
+metrics.install()
+took = lambda seconds: hooks.emit("call_seconds", seconds, {"guard": "db", "outcome": "success"})
+took(0.02)
+
+def work():
+    took(0.02)
+    took(90)
+    if number == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+for number in range(3):
+    os.waitpid(forked(work), 0)
+ok = dict(guard="db", outcome="success")
+print([shown("call_seconds_bucket", le=until, **ok) for until in ("0.01", "0.025", "60.0", "120.0", "+Inf")])
+print(shown("call_seconds_count", **ok), round(shown("call_seconds_sum", **ok), 2))
+"""
+    assert printed(code, tmp_path) == "[0.0, 4.0, 4.0, 7.0, 7.0]\n7.0 270.08\n"
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["a shared folder", "memory"])
+def test_calls_in_a_bulkhead_are_those_of_the_living_and_a_child_begins_with_none(tmp_path: Path, shared: bool) -> None:
+    code = """
+from guardrails import Bulkhead
+from prometheus_client import REGISTRY
+metrics.install()
+full = Guard("full", bulkhead=Bulkhead(9))
+here = lambda: REGISTRY.get_sample_value("guardrails_bulkhead_calls", {"guard": "full"})
+ready, told = os.pipe()
+
+def work():
+    if not SHARED:
+        assert here() == 0, here()
+    with full.permit():
+        if not SHARED:
+            assert here() == 1, here()
+        os.write(told, b"x")
+        if number:
+            time.sleep(60)
+
+said = []
+with full.permit(), full.permit():
+    children = []
+    for number in range(3):
+        children.append(forked(work))
+        os.read(ready, 1)
+    os.waitpid(children[0], 0)
+    said.append(shown("bulkhead_calls", guard="full"))
+    for child in children[1:]:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    said.append(shown("bulkhead_calls", guard="full"))
+said.append(shown("bulkhead_calls", guard="full"))
+print(said)
+"""
+    code = code.replace("SHARED", str(shared))
+    assert printed(code, tmp_path if shared else None) == ("[4.0, 2.0, 0.0]\n" if shared else "[2.0, 2.0, 0.0]\n")
+
+
 @pytest.mark.parametrize("shared", [True, False], ids=["a shared folder", "memory"])
 def test_a_fork_while_threads_count_and_scrape_leaves_no_child_hanging(tmp_path: Path, shared: bool) -> None:
     """A child has the parent's locks as they were: one that another thread held would be held for ever."""
@@ -267,7 +327,7 @@ shutil.rmtree(os.environ["{FOLDER}"])
 
 def work():
     assert [guard.call(int, "7") for _ in range(3)] == [7, 7, 7]
-    assert hooks.failures() == 3, hooks.failures()
+    assert hooks.failures() == 6, hooks.failures()  # that it was called, and how long it took
 
 print(os.waitpid(forked(work), 0)[1], guard.call(int, "7"))
 """
@@ -349,7 +409,9 @@ def test_gunicorns_workers_and_its_master_count_as_one_and_a_killed_worker_loses
     with contextlib.suppress(httpx.TransportError):
         httpx.get(f"{gunicorn}/die", timeout=WAIT)
     again = until_both(gunicorn, "/work")
-    assert scraped(gunicorn)["calls_total", "db", "success"] == calls + len(again)
+    shown = scraped(gunicorn)
+    assert shown["calls_total", "db", "success"] == calls + len(again)
+    assert shown["call_seconds_count", "db", "success"] == calls + len(again)
 
 
 @pytest.mark.slow  # gunicorn starts
@@ -432,6 +494,7 @@ def test_celerys_children_and_their_parent_count_as_one_and_a_killed_child_loses
         children |= work(60)
         shown = scraped(address)
         assert shown["calls_total", "db", "success"] == 5 + 120
+        assert shown["call_seconds_count", "db", "success"] == 5 + 120
         assert shown["breaker_transitions_total", "isolated", "closed", "db"] == 1.0
         assert shown.get(("circuits", "db", "isolated"), 0.0) == 0.0
         assert len(children) >= 2

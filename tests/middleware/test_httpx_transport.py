@@ -112,7 +112,7 @@ def server(running: Server) -> Server:
 
 
 def guard(**said: Any) -> Guard:
-    return Guard("api", **{"classify": outcome_of, "breaker": Breaker(consecutive=2, failure_rate=None), **said})
+    return Guard("api", **{"breaker": Breaker(consecutive=2, failure_rate=None), **said})
 
 
 def known(found: Guard) -> tuple[int, int, str]:
@@ -161,6 +161,14 @@ def test_a_server_that_says_when_to_come_back_is_left_alone_until_then(side: Sid
     with pytest.raises(CircuitOpen) as caught:
         side.ask(api, f"{server.url}/status/200")
     assert caught.value.retry_after == pytest.approx(40, abs=5)
+
+
+@pytest.mark.parametrize("status", [200, 404, 429, 500, 503])
+def test_a_guard_with_the_same_classifier_comes_to_the_same(side: Side, server: Server, status: int) -> None:
+    plain, classifying = guard(), guard(classify=outcome_of)
+    for api in (plain, classifying):
+        assert side.ask(api, f"{server.url}/status/{status}?retry-after=40").status_code == status
+    assert known(plain) == known(classifying)
 
 
 def test_a_body_that_breaks_is_a_failure(side: Side, server: Server) -> None:
@@ -561,7 +569,14 @@ def test_the_users_classifier_wins_over_the_default(side: Side, server: Server, 
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [(SUCCESS, (1, 0, "closed")), (IGNORED, (0, 0, "closed")), (FAILURE, (1, 1, "closed"))]
+    ("said", "expected"),
+    [
+        (SUCCESS, (1, 0, "closed")),
+        (IGNORED, (0, 0, "closed")),
+        (FAILURE, (1, 1, "closed")),
+        (throttled(30), (0, 0, "open")),
+    ],
+    ids=["success", "ignored", "failure", "throttled"],
 )
 @pytest.mark.parametrize("path", ["hang-up", "cut"])
 def test_it_is_asked_about_errors_too(side: Side, server: Server, said: Any, expected: object, path: str) -> None:

@@ -355,7 +355,8 @@ def test_an_asynchronous_call_is_emitted_too(heard: list[tuple[str, dict[str, st
         return 3
 
     assert run(VirtualClock(), guard().acall(answer)) == 3
-    assert heard == [("calls_total", {"guard": "openai", "outcome": "success"})]
+    labels = {"guard": "openai", "outcome": "success"}
+    assert heard == [("calls_total", labels), ("call_seconds", labels)]
 
 
 def test_a_listener_may_use_the_guard_it_hears_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -455,7 +456,7 @@ def test_each_key_has_its_own_health_and_stands_in_the_errors() -> None:
 
 def test_a_key_is_no_label(heard: list[tuple[str, dict[str, str]]]) -> None:
     failing(guard().for_key("tenant-1"))
-    assert [labels["guard"] for _, labels in heard] == ["openai"]
+    assert {labels["guard"] for _, labels in heard} == {"openai"}
 
 
 def test_the_key_asked_for_longest_ago_is_forgotten_and_never_one_that_is_not_closed() -> None:
@@ -563,6 +564,9 @@ def test_every_mistake_is_reported_at_once(make: Callable[[], object], problems:
 
 def test_the_default_breaker_awaits_trial_calls_as_long_as_they_may_take() -> None:
     assert Guard("job", timeout=600)._settings.breaker == Breaker(permit_expiry=600, max_half_open=1200)
+    # The items of a stream come after what attempt_timeout bounds.
+    stream = Guard("stream", timeout=120, attempt_timeout=10)
+    assert stream._settings.breaker == Breaker(permit_expiry=120, max_half_open=300)
     assert Guard("job", timeout=5)._settings.breaker == Breaker()
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, assert_type
 
+import tenacity
+
 import guardrails
 from guardrails import (
+    AdaptiveLimit,
     AttemptTimeout,
     Breaker,
     Bulkhead,
@@ -22,8 +25,10 @@ from guardrails import (
     GitError,
     Guard,
     GuardrailsError,
+    Hedge,
     InterpreterError,
     NotAProject,
+    RateLimit,
     Redactor,
     Rejected,
     Retry,
@@ -38,7 +43,24 @@ from guardrails import (
     redacted,
     run_gate,
 )
-from guardrails.policies import FAILURE, Answer, Backoff, Budget, Outcome, guards, remaining, throttled
+from guardrails.policies import (
+    FAILURE,
+    SUCCESS,
+    Answer,
+    Backoff,
+    Budget,
+    Configured,
+    Outcome,
+    by_status,
+    configure,
+    guards,
+    remaining,
+    retried,
+    rolled_back,
+    taking,
+    throttled,
+    transient,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
@@ -151,6 +173,14 @@ search = Guard(
 )
 
 
+reads = Guard(
+    "reads",
+    bulkhead=AdaptiveLimit(lowest=2, highest=50, start=10, waiting=5),
+    rate_limit=RateLimit(100 / 60, burst=5, longest_wait=0.2),
+    hedge=Hedge(quantile=0.9),
+)
+
+
 @search
 def find(query: str, *, limit: int = 10) -> list[str]:
     return [query] * limit
@@ -208,7 +238,24 @@ async def guarded() -> None:
     assert_type(search.for_key("eu"), Guard)
     assert_type(guards(), list[Guard])
     assert_type(search.update(retry=None, timeout=3.0), tuple[str, ...])
+    assert_type(reads.update(bulkhead=Bulkhead(5), rate_limit=None, hedge=None), tuple[str, ...])
+    assert_type(reads.snapshot().hedge_after, float | None)
     assert_type(search.snapshot().circuit.failed, int)
+
+
+def presets() -> Configured:
+    assert_type(Guard.for_llm("openai", timeout=5), Guard)
+    assert_type(Guard.for_http("shop", classify=by_status({404: SUCCESS})), Guard)
+    assert_type(Guard.for_sql("orders", retry=Retry(on=rolled_back)), Guard)
+    assert_type(Dependency.for_memory("zep", retry=Retry(on=transient)), Dependency)
+    Retry(
+        on=tenacity.retry_if_exception_type(KeyError),
+        attempts=tenacity.stop_after_delay(20),
+        backoff=tenacity.wait_exponential(),
+    )
+    with taking(2.5, retried=True):
+        assert_type(retried(), bool)
+    return configure("guards.toml")
 
 
 memory = Dependency("zep", attempt_timeout=2, breaker=Breaker(consecutive=5, cooldown=30), ignore=ValueError)

@@ -1,36 +1,54 @@
-"""A bulkhead that finds its own size: calls that become slower than they used to be mean a queue over there.
+"""How large a bulkhead may be: calls that become slower than they used to be mean a queue over there.
 
-    if limit.enter(): ... limit.leave(now, began)                 it went, and took now - began
-                          limit.leave(now, began, dropped=True)   timed out, or was shed by the server
-                          limit.ignore()                          cancelled: says nothing
+    size.answered(now, began, took, busy=True)     a call was answered; busy: half of the places, or more, were taken
+    size.dropped(now, began)                       a call timed out, or was shed by the server
+    size.limit                                     how many calls may run at once now
 
+What ended in another way (cancelled, refused, an error that came quickly) says nothing and is not told.
 Gradient2 of Netflix's concurrency-limits (long-term against present latency, room for a small queue) with the
-multiplicative decrease of TCP for drops: once a round trip, since forty calls that time out together are one sign.
+multiplicative decrease of TCP for drops. Both once a round trip: calls that were under way together are one sign, and
+one that began before the last step met another crowd.
 """
 
 from __future__ import annotations
 
 from guardrails.core.ranges import Ranges
 
-# Samples over which the long-term latency is averaged, and how many of the first ones find it.
-LONG, WARM_UP = 600, 10
+# Seconds over which the long-term latency is averaged, and how many of the first calls find it. In seconds, because an
+# average over calls would take a flood of a second or two for the rule, and the limit would follow it upwards.
+LONG, WARM_UP = 600.0, 10
 # Latency may grow by half before the limit shrinks: less is noise.
 TOLERANCE = 1.5
 # Calls that may queue at the dependency: without room for them the limit could never grow.
 ROOM = 4
-# How far one sample moves the limit.
-SMOOTHING = 0.2
+# How many calls make a step, and how far it goes.
+ENOUGH, SMOOTHING = 10, 0.2
 # What a drop leaves of the limit.
 AFTER_DROP = 0.9
 
 
-class AdaptiveLimit:
+class Gradient:
     """`lowest` and `highest`: bounds of the limit, 1 to 100,000, defaults 4 and 200; `start`: default 20.
 
     Raises ConfigError, a ValueError, that lists every mistake.
     """
 
-    __slots__ = ("_exact", "_long", "_samples", "_shrunk", "active", "highest", "limit", "lowest")
+    __slots__ = (
+        "_busy",
+        "_exact",
+        "_last",
+        "_long",
+        "_samples",
+        "_seen",
+        "_shrunk",
+        "_stepped",
+        "_sum",
+        "highest",
+        "limit",
+        "lowest",
+    )
+
+    _busy: bool
 
     def __init__(self, lowest: int = 4, highest: int = 200, start: int = 20) -> None:
         ranges = Ranges()
@@ -43,49 +61,61 @@ class AdaptiveLimit:
         self.lowest = lowest
         self.highest = highest
         self.limit = start
-        self.active = 0
         self._exact = float(start)
+        self._last = 0.0
         self._long = 0.0
         self._samples = 0
         self._shrunk = float("-inf")
+        self._begin(float("-inf"))
 
-    def enter(self) -> bool:
-        """Take a place if one is free."""
-        if self.active >= self.limit:
-            return False
-        self.active += 1
-        return True
+    def bound(self, lowest: int, highest: int) -> None:
+        """Keep other bounds from now on, and what was learned within them."""
+        self.lowest = lowest
+        self.highest = highest
+        self._set(self._exact)
 
-    def ignore(self) -> None:
-        """A call ended without saying anything about the dependency."""
-        self.active -= 1
-
-    def leave(self, now: float, began: float, *, dropped: bool = False) -> None:
-        """A call that began at `began` is over; the limit learns from it."""
-        busy = self.active * 2 >= self.limit
-        self.active -= 1
-        if dropped:
-            # A call that began before the last decrease met the same crowd: it tells nothing new.
-            if began >= self._shrunk:
-                self._shrunk = now
-                self._set(self._exact * AFTER_DROP)
-            return
-        took = now - began
+    def answered(self, now: float, began: float, took: float, *, busy: bool) -> None:
+        """A call that began at `began` was answered; `took`: seconds to its answer, of a stream to the first item."""
         if took <= 0:
             return
-        self._remember(took)
+        self._remember(now, took)
+        if began < self._stepped:
+            return
+        self._seen += 1
+        self._sum += took
+        self._busy = self._busy or busy
+        if self._seen < min(ENOUGH, self.limit):
+            return
         # Half empty: the calls say nothing about what a fuller dependency would do.
-        if busy:
-            gradient = max(0.5, min(1.0, TOLERANCE * self._long / took))
+        if self._busy:
+            gradient = max(0.5, min(1.0, TOLERANCE * self._long * self._seen / self._sum))
             wanted = self._exact * gradient + ROOM
             self._set(self._exact * (1 - SMOOTHING) + wanted * SMOOTHING)
+        self._begin(now)
 
-    def _remember(self, took: float) -> None:
-        self._samples += 1
-        if self._samples <= WARM_UP:
+    def dropped(self, now: float, began: float) -> None:
+        """A call that began at `began` timed out, or was shed."""
+        # Not since the last step: a call that times out began many of them ago.
+        if began >= self._shrunk:
+            self._shrunk = now
+            self._set(self._exact * AFTER_DROP)
+            self._begin(now)
+
+    def _begin(self, now: float) -> None:
+        """Look at calls that begin from now on."""
+        self._stepped = now
+        self._seen = 0
+        self._sum = 0.0
+        self._busy = False
+
+    def _remember(self, now: float, took: float) -> None:
+        # Two threads may have read the clock out of order.
+        passed, self._last = max(0.0, now - self._last), now
+        if self._samples < WARM_UP:
+            self._samples += 1
             self._long += (took - self._long) / self._samples
             return
-        self._long += (took - self._long) * 2 / (LONG + 1)
+        self._long += (took - self._long) * min(1.0, passed / LONG)
         # After a long overload the average is high; a recovery must not take it for the rule.
         if self._long > 2 * took:
             self._long *= 0.95

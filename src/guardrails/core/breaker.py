@@ -192,12 +192,16 @@ class Circuit:
         return self._hold("shadow", now, why)
 
     def release(self, now: float, why: str) -> Transition | None:
-        """End what a human holds, or a cooldown. What rejected calls goes on trial; what admitted them is closed."""
-        if self.state in ("isolated", "open"):
-            return self._move("half-open", now, why)
-        if self.state in ("disabled", "shadow"):
-            return self._move("closed", now, why)
-        return None
+        """End what a human holds, or a cooldown. What rejected calls goes on trial; what admitted them is closed.
+
+        Failed recoveries are forgotten after a hold, so the next cooldown is a first one. After a cooldown that was
+        cut short they are not: should the trial calls fail, it is the same outage still.
+        """
+        if self.state in ("closed", "half-open"):
+            return None
+        if self.state != "open":
+            self._recoveries_failed = 0
+        return self._move("half-open" if self.state in ("isolated", "open") else "closed", now, why)
 
     def trip(self, now: float, seconds: float, why: str) -> Transition | None:
         """Open because somebody else knows: another process, an alert. Up to `cooldown_cap` seconds.
@@ -229,6 +233,17 @@ class Circuit:
             dropped.append(f"{len(self._trials) + self._good + self._bad} trial calls: half-open begins anew")
             self._begin_trial(now)
         return tuple(dropped)
+
+    def renew(self, now: float) -> None:
+        """Be as new: closed, and without a memory; what was admitted before counts for nothing.
+
+        The window and the trial calls are other objects from now on, so that who has kept the old can put them back.
+        """
+        self._recoveries_failed = self._late = self._would_have_opened = 0
+        self._u = 0.5
+        self._window = _window_for(self.settings)
+        self._trials = {}
+        self._enter("closed", now, "new", 0.0)
 
     def snapshot(self, now: float) -> Snapshot:
         """What is known now. Forgets what is too old, and changes nothing else."""

@@ -24,15 +24,18 @@ class Pace:
     __slots__ = ("_even", "_interval", "_tolerance", "burst", "rate")
 
     def __init__(self, rate: float, burst: int = 1) -> None:
-        ranges = Ranges()
-        ranges.number("rate", rate, 0.001, 1_000_000, "write calls a second")
-        ranges.number("burst", burst, 1, 1_000_000, "write how many calls may come at once", whole=True)
-        ranges.settle()
-        self.rate = rate
-        self.burst = burst
-        self._interval = 1 / rate
-        self._tolerance = self._interval * (burst - 1)
+        self._obey(rate, burst)
         self._even = float("-inf")
+
+    def change(self, now: float, rate: float, burst: int) -> None:
+        """Obey other limits from now on; the account owes as many calls as before."""
+        debt = self.debt(now)
+        self._obey(rate, burst)
+        self._even = now + debt * self._interval
+
+    def debt(self, now: float) -> float:
+        """How many calls the account owes: those that went, or were booked, ahead of the rate. 0: it is even."""
+        return max(0.0, self._even - now) / self._interval
 
     def take(self, now: float, longest: float = 0.0) -> float:
         """Seconds until this call may begin. Booked if that is at most `longest`, else nothing has changed."""
@@ -43,3 +46,13 @@ class Pace:
         if wait <= longest:
             self._even = even + self._interval
         return wait
+
+    def _obey(self, rate: float, burst: int) -> None:
+        ranges = Ranges()
+        ranges.number("rate", rate, 0.001, 1_000_000, "write calls a second")
+        ranges.number("burst", burst, 1, 1_000_000, "write how many calls may come at once", whole=True)
+        ranges.settle()
+        self.rate = rate
+        self.burst = burst
+        self._interval = 1 / rate
+        self._tolerance = self._interval * (burst - 1)

@@ -9,15 +9,16 @@
                                     breaks in the middle ───────────────────────► settled: failure
                                     closed early, or forgotten ─────────────────► settled: ignored
 
-answers     what a status, an error, a Retry-After says      outgoing    timeouts and headers of a request
-exchange    one request with all its attempts                transport   the classes that clients hold
+outgoing    timeouts and headers of a request      exchange    one request with all its attempts
+transport   the classes that clients hold          what an answer says: `guardrails.policies.answers`
 
 Users' names: `guardrails.middleware.httpx`.
 """
 
-from guardrails.http.answers import outcome_of, retry_after
 from guardrails.http.outgoing import DEADLINE_HEADER, RETRY_OWNER, RETRY_OWNER_HEADER
 from guardrails.http.transport import IDEMPOTENT, Classify, Guards, transport_class
+from guardrails.policies import outcome_of
+from guardrails.policies.answers import retry_after
 
 __all__ = [
     "DEADLINE_HEADER",

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guardrails.clock import SystemClock
 from guardrails.http.outgoing import bounded, host_of, left, sent_copy
 from guardrails.policies import IGNORED, SUCCESS
-from guardrails.policies.handed import HANDED, Handed
+from guardrails.policies.handed import HANDED, inherited
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
 
     from guardrails.http.transport import Said
     from guardrails.policies import Outcome
+    from guardrails.policies.handed import Handed
 
 # The guard's timer is to end an asynchronous call, not a timeout of the client's that is due in the same instant.
 GRAIN = 0.05
 # After the last chunk of a body that is to be ignored.
 END = b"the end"
-_clock = SystemClock()
 
 
 class Unheard(BaseException):
@@ -50,12 +49,7 @@ class Exchange:
         """Where the request must not be sent twice, tell the guard that somebody else retries."""
         if self.again or self.owned:
             return None
-        outer, handed = self.outer, Handed()
-        handed.clock = _clock if outer is None else outer.clock
-        handed.deadline = None if outer is None else outer.deadline
-        handed.task = None if outer is None else outer.task
-        handed.retries = True
-        return HANDED.set(handed)
+        return HANDED.set(inherited(None, retried=True))
 
     def outgoing(self, grain: float) -> Any:
         """The request of one attempt: in what time is left, and with what the next service is to know."""
@@ -76,7 +70,11 @@ class Exchange:
         # Cut short by a caller's deadline, a request says nothing about the service.
         foreign = overdue and isinstance(error, self.said.family.TimeoutException)
         outcome = IGNORED if foreign else self.said.judged(error)
-        if outcome is None or outcome.kind in ("failure", "throttled"):
+        if outcome is None:
+            return False
+        if outcome.kind in ("failure", "throttled"):
+            # By this the guard judges it, which would take what is throttled for a failure like others.
+            error.outcome = outcome  # type: ignore[attr-defined]
             return False
         self.excused = error
         if outcome.kind == "ignored":
@@ -94,7 +92,7 @@ class Exchange:
             # `last` in what a rejected caller reads, and a note on this error, have no room for a path or a query.
             message = f"{response.status_code} from {host_of(self.request.url)}"
             error = self.error = self.said.family.HTTPStatusError(message, request=self.request, response=response)
-            # For a guard whose classifier is `outcome_of`: ours may have come to another verdict.
+            # By this the guard judges it.
             error.outcome = outcome
             raise error
         # After 101 the connection is the user's. Mocks have read their bodies already.

@@ -15,10 +15,10 @@ from weakref import WeakKeyDictionary
 
 from guardrails import hooks
 from guardrails.core.ranges import Ranges
-from guardrails.http.answers import FAMILIES, outcome_of
 from guardrails.http.exchange import END, GRAIN, Exchange, Unheard, aattempt, attempt
 from guardrails.http.outgoing import OwnHosts, host_of, sent_copy
-from guardrails.policies import Guard, Outcome
+from guardrails.policies import Guard, Outcome, outcome_of
+from guardrails.policies.answers import FAMILIES
 from guardrails.policies.handed import HANDED, Handed, restore
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Said:
     ) -> None:
         ranges = Ranges()
         good = isinstance(guards, Guard | Mapping) or callable(guards)
-        fix = "write Guard('search', classify=outcome_of)"
+        fix = "write Guard('search')"
         ranges.demand(good, "guards", guards, "a Guard, a mapping of host to Guard, or a function of the request", fix)
         ranges.demand(callable(classify), "classify", classify, "a function", "it gets a response or an error")
         texts = {"retry_methods": (retry_methods, "GET"), "own_hosts": (own_hosts, "api.internal")}

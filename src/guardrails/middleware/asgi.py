@@ -19,15 +19,16 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from guardrails import hooks, jsonsafe
-from guardrails.clock import SystemClock
-from guardrails.core.deadline import LONGEST, earlier, from_text
+from guardrails.core.deadline import LONGEST, from_text
 from guardrails.core.ranges import Ranges
 from guardrails.http import DEADLINE_HEADER, RETRY_OWNER, RETRY_OWNER_HEADER
 from guardrails.middleware.state import control_guards, state_of_guards
-from guardrails.policies.handed import HANDED, Handed, restore
+from guardrails.policies.handed import HANDED, inherited, restore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from guardrails.policies.handed import Handed
 
     Scope = Mapping[str, Any]
     Send = Callable[[Any], Awaitable[None]]
@@ -38,7 +39,6 @@ ID_HEADER = b"x-request-id"
 WELL_FORMED = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}")
 SHORTEST_SECRET = 16
 
-_clock = SystemClock()
 _request_id: ContextVar[str | None] = ContextVar("guardrails_request_id", default=None)
 
 
@@ -138,21 +138,15 @@ class GuardMiddleware:
 
     def _handed(self, said: Mapping[bytes, bytes]) -> Handed | None:
         """What the caller hands down, for the guards inside; None: nothing."""
-        deadline = None
+        seconds = None
         text = said.get(DEADLINE_HEADER.encode())
         if text is not None:
             try:
-                deadline = from_text(text.decode("latin-1"), _clock.monotonic(), self._longest)
+                seconds = from_text(text.decode("latin-1"), 0.0, self._longest)
             except ValueError:
                 hooks.emit("headers_ignored_total", 1.0, {"header": DEADLINE_HEADER})
         retries = said.get(RETRY_OWNER_HEADER.encode()) == RETRY_OWNER.encode()
-        if deadline is None and not retries:
-            return None
-        outer, handed = HANDED.get(), Handed()
-        handed.clock, handed.task = _clock, None
-        handed.deadline = deadline if outer is None else earlier(outer.deadline, deadline)
-        handed.retries = retries or (outer is not None and outer.retries)
-        return handed
+        return None if seconds is None and not retries else inherited(seconds, retried=retries)
 
     async def _state(self, scope: Scope, said: Mapping[bytes, bytes], send: Send) -> None:
         import hmac

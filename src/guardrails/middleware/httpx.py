@@ -1,6 +1,6 @@
 """httpx and httpx2: a transport that a guard watches, to the last byte of each answer.
 
-search = Guard("search", timeout=5, retry=Retry(on=httpx.TransportError), classify=outcome_of)
+search = Guard("search", timeout=5, retry=Retry(on=httpx.TransportError))
 client = httpx.Client(transport=guarded_transport(search))
 client = httpx2.AsyncClient(transport=guarded_transport(search, httpx2.AsyncHTTPTransport()))
 """
@@ -69,8 +69,8 @@ def guarded_transport(
     """Put a guard around `transport`: for `httpx.Client(transport=...)`, its asynchronous twin, and those of httpx2.
 
     `guards`: a Guard, of which each host (with its port, where it names one) gets one by `for_key`; or a mapping of
-    host to Guard; or a function of the request. Hosts without a guard go past. Give the guards
-    `classify=outcome_of`: without a classifier, a guard takes "throttled for 20 s" for a failure like others.
+    host to Guard; or a function of the request. Hosts without a guard go past. They need no classifier: what goes
+    through the transport brings its verdict along.
     `transport`: the one that sends; default: `httpx.HTTPTransport()`. What comes back is of its kind and library.
     `classify`: is given each response and each error of the transport and returns an Outcome, or None for the default
     rule, `outcome_of`. What it calls a failure, or throttled, reaches the guard and its `Retry` as HTTPStatusError;

@@ -210,6 +210,16 @@ class Adopted:
         self.reason, self._since = why, now
         return Transition(before, after, why)
 
+    def renew(self, now: float) -> None:
+        """Be as new: held by nobody, and pybreaker's breaker closed, without a memory of failures."""
+        self._held = None
+        self.pass_ = 0
+        self._calls.clear()
+        if self.state != "closed" or self.settings.fail_counter:
+            self.settings.close()
+        self._told.clear()
+        self._since = now
+
     def snapshot(self, now: float) -> Snapshot:
         """What is known now. pybreaker counts failures in a row, and no calls."""
         failed = self.settings.fail_counter

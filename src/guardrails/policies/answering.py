@@ -18,9 +18,9 @@ from types import MethodType
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overload
 
 from guardrails import hooks
-from guardrails.errors import BulkheadFull, DeadlineExceeded, NoEventLoop, Refused, Rejected
+from guardrails.errors import BulkheadFull, DeadlineExceeded, NoEventLoop, RateLimited, Refused, Rejected
 from guardrails.policies.calls import checked
-from guardrails.policies.engine import hook_failed
+from guardrails.policies.engine import SWITCH, hook_failed
 from guardrails.policies.operation import text_of
 
 if TYPE_CHECKING:
@@ -34,11 +34,12 @@ Q = ParamSpec("Q")
 R = TypeVar("R")
 
 Mode = Literal["FULL", "READ_ONLY", "WRITE_ONLY", "OFFLINE"]
-Reason = Literal["", "circuit", "bulkhead", "deadline", "failure", "refused"]
+Reason = Literal["", "circuit", "bulkhead", "rate", "deadline", "failure", "refused"]
 
 WHY: dict[str, str] = {
     "circuit": "its circuit rejected the call",
     "bulkhead": "its bulkhead had no free place",
+    "rate": "its rate limit had no free turn",
     "deadline": "the deadline came first",
     "failure": "the call failed",
     "refused": "there was nothing to do",
@@ -49,10 +50,11 @@ class Answer(NamedTuple, Generic[R]):
     """What one call came to. `value`: what the plain call would have returned.
 
     `degraded`: whether that is the fallback's value, and not the dependency's. `reason`: "" if it is not degraded, else
-    "circuit" or "bulkhead" (rejected), "deadline", "failure" (the call was made, and all attempts failed), or "refused"
-    by `accepts`. `guard`: the guard's name. `mode`: of the dependency, after the call. `attempts`: how often the
-    function was called. `waited`: seconds of `took` outside the attempts: for a place, between them, for the fallback.
-    `took`: seconds in all. `error`: what the fallback stands for, as one line without secrets, or "".
+    "circuit", "bulkhead" or "rate" (rejected), "deadline", "failure" (the call was made, and all attempts failed), or
+    "refused" by `accepts`. `guard`: the guard's name. `mode`: of the dependency, after the call. `attempts`: how often
+    the function was called, hedges included. `waited`: seconds of `took` outside the attempts: for a place, for a turn,
+    between them, for the fallback. `took`: seconds in all. `error`: what the fallback stands for, as one line without
+    secrets, or "".
     """
 
     guard: str
@@ -178,10 +180,14 @@ class Plan(NamedTuple):
         """Why the fallback answers instead of this error; "": it does not."""
         if self.fallback is None or isinstance(error, NoEventLoop):
             return ""
-        if isinstance(error, Rejected):
+        if isinstance(error, Refused):
             # What somebody inside has refused is an error of the function, no lack of an answer.
-            if isinstance(error, Refused):
-                return "refused" if error.name == self.guard.name else ""
+            return "refused" if error.name == self.guard.name else ""
+        if SWITCH.operation is not None:
+            return ""
+        if isinstance(error, Rejected):
+            if isinstance(error, RateLimited):
+                return "rate"
             return "bulkhead" if isinstance(error, BulkheadFull) else "circuit"
         if isinstance(error, DeadlineExceeded):
             return "deadline"

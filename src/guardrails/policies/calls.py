@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails import hooks
 from guardrails.errors import Unguardable
+from guardrails.policies.engine import SWITCH
 from guardrails.policies.handed import HANDED
 from guardrails.policies.operation import Operation
 from guardrails.policies.outcomes import SUCCESS
@@ -58,7 +59,8 @@ def for_function(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def _whole(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
     def whole(*args: Any, **kwargs: Any) -> Any:
-        operation = Operation(engine)
+        operation = (SWITCH.operation or Operation)(engine)
+        span = None if SWITCH.spans is None else SWITCH.spans(operation, current=True)
         mark = HANDED.set(operation)
         try:
             while True:
@@ -77,6 +79,8 @@ def _whole(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
             HANDED.reset(mark)
             if operation.token or operation.error is not None:
                 operation.end()
+            if span is not None:
+                span.end()
 
     return whole
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guardrails import hooks
+from guardrails.policies.engine import SWITCH
 from guardrails.policies.handed import HANDED, restore
+from guardrails.policies.hedging import hedged
 from guardrails.policies.outcomes import SUCCESS
 from guardrails.policies.tasks import TaskOperation, nap
 
@@ -50,18 +52,23 @@ def for_coroutine(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
     return light
 
 
-def _whole_async(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
+# Each step is there because of what it costs a call that needs none of it.
+def _whole_async(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:  # noqa: C901
     async def whole(*args: Any, **kwargs: Any) -> Any:
-        operation = TaskOperation(engine)
+        operation = (SWITCH.operation or TaskOperation)(engine)
+        span = None if SWITCH.spans is None else SWITCH.spans(operation, current=True)
         mark = HANDED.set(operation)
+        call = fn
         try:
             while True:
-                if (places := operation.begin()) is not None:
-                    await operation.await_place(places)
+                if (gate := operation.begin()) is not None:
+                    await operation.await_place(gate)
+                    if engine.hedge is not None:
+                        call = hedged(operation, fn)
                 if operation.deadline is not None:
                     operation.arm()
                 try:
-                    result = await fn(*args, **kwargs)
+                    result = await call(*args, **kwargs)
                 except BaseException as exc:
                     if (pause := operation.failed(exc)) is None:
                         raise
@@ -77,6 +84,8 @@ def _whole_async(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
                 pass
             if operation.token or operation.error is not None:
                 operation.end()
+            if span is not None:
+                span.end()
 
     return whole
 
@@ -86,7 +95,8 @@ def for_async_generator(engine: Engine, fn: Callable[..., Any]) -> Callable[...,
     """Guard an asynchronous generator function."""
 
     async def whole(*args: Any, **kwargs: Any) -> Any:  # noqa: C901, PLR0915
-        operation = TaskOperation(engine)
+        operation = (SWITCH.operation or TaskOperation)(engine)
+        span = None if SWITCH.spans is None else SWITCH.spans(operation, current=False)
         stream: Any = None
         item: Any = None
         try:
@@ -143,5 +153,7 @@ def for_async_generator(engine: Engine, fn: Callable[..., Any]) -> Callable[...,
                         operation.stepped(mark)
         finally:
             operation.end()
+            if span is not None:
+                span.end()
 
     return whole

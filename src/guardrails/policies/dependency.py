@@ -20,13 +20,14 @@ from guardrails.policies.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Never, TypedDict, Unpack
+    from typing import Never, Self, TypedDict, Unpack
 
     from guardrails.clock import Clock
     from guardrails.core.breaker import State
     from guardrails.core.settings import Breaker
     from guardrails.policies.answering import Answering, AsyncAnswering, Mode
     from guardrails.policies.guard import GuardSnapshot
+    from guardrails.policies.limits import AdaptiveLimit, Hedge, RateLimit
     from guardrails.policies.outcomes import Outcome
     from guardrails.policies.settings import Budget, Bulkhead, Retry
 
@@ -38,7 +39,9 @@ if TYPE_CHECKING:
         retry: Retry | None
         budget: Budget | None
         breaker: Breaker | None
-        bulkhead: Bulkhead | None
+        bulkhead: Bulkhead | AdaptiveLimit | None
+        rate_limit: RateLimit | None
+        hedge: Hedge | None
         ignore: type[BaseException] | tuple[type[BaseException], ...]
         classify: Callable[[Any], Outcome | None] | None
         clock: Clock | None
@@ -67,6 +70,7 @@ class Dependency:
 
     `name`: what errors and metrics call it; its guards are `<name>.read` and `<name>.write`. Everything else is what
     `Guard` takes (but `most_keys`) and holds for both guards, each with a circuit, a bulkhead and a budget of its own.
+    But `hedge` is for the reads alone: for writes that may happen twice, `memory.write.guard.update(hedge=Hedge())`.
     Where one side needs another setting, such as more time for writes: `memory.write.guard.update(timeout=10)`.
 
     `read` and `write` are its two sides; see `Side`. Raises ConfigError, a ValueError, that lists every mistake.
@@ -78,7 +82,9 @@ class Dependency:
         named = isinstance(text, str) and text.strip() != ""
         ranges.demand(named, "name", name, "a text", "say what it is: errors and metrics begin with it")
         try:
-            reads, writes = Guard(f"{name}.read", **settings), Guard(f"{name}.write", **settings)
+            reads = Guard(f"{name}.read", **settings)
+            settings["hedge"] = None
+            writes = Guard(f"{name}.write", **settings)
         except ConfigError as exc:
             raise ConfigError([*ranges.problems, *exc.problems]) from None
         ranges.settle()
@@ -88,6 +94,27 @@ class Dependency:
         self._told: Mode = self.mode
         for guard in (reads, writes):
             guard._engine.watch = self._watch
+
+    @classmethod
+    def for_memory(cls, name: str, **changes: Unpack[Both]) -> Self:
+        """A memory store, with the choices of `Guard.for_memory` on both sides but for one: what is retried.
+
+        Reads are tried twice `on=transient`, for a read may happen twice; writes `on=untouched`, only where nothing has
+        happened. `retry=` given here holds for both sides.
+        """
+        from guardrails.policies import presets
+
+        made = cls(name, **presets.memory(changes))
+        if "retry" not in changes:
+            made.read.guard.update(retry=presets.READ_AGAIN)
+        return made
+
+    @classmethod
+    def for_sql(cls, name: str, **changes: Unpack[Both]) -> Self:
+        """A database, with the choices of `Guard.for_sql` on both sides: a replica for reads has its own health."""
+        from guardrails.policies import presets
+
+        return cls(name, **presets.sql(changes))
 
     def __repr__(self) -> str:
         return f"<Dependency {self.name!r}: {self.mode}>"

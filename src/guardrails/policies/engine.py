@@ -18,19 +18,65 @@ from guardrails.core.settings import Breaker
 from guardrails.errors import CircuitOpen, DeadlineExceeded, Rejected, Unguardable
 from guardrails.policies.living import Living
 from guardrails.policies.outcomes import FAILURE, IGNORED, SUCCESS, Outcome
-from guardrails.policies.waiting import Queue, wake
+from guardrails.policies.waiting import Gate, Queue, tell_inside, wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
     from guardrails.clock import Clock
     from guardrails.core.breaker import State, Transition
     from guardrails.core.budget import RetryBudget
+    from guardrails.core.hedge import HedgeDelay
+    from guardrails.core.rate import Pace
     from guardrails.policies.adopting import Adopted
+    from guardrails.policies.limits import AdaptiveLimit, Hedge, RateLimit
+    from guardrails.policies.operation import Operation
     from guardrails.policies.settings import Budget, Bulkhead, Retry, Settings
     from guardrails.policies.waiting import Waiter
 
     Classifier = Callable[[Any], object]
+
+    class Span(Protocol):
+        """What one operation is to a tracer."""
+
+        def end(self) -> None:
+            """The operation is over; an exception that is on its way is how it ended."""
+
+    class Spans(Protocol):
+        """Begins a span. `current`: what is called inside belongs to it. Raises nothing; None: there is none."""
+
+        def __call__(self, operation: Operation, *, current: bool) -> Span | None: ...
+
+
+# Outcomes after which another attempt may be wanted.
+BAD: tuple[str, ...] = ("failure", "throttled")
+
+
+class Switch:
+    """What holds for all guards of this process at once.
+
+    Turned by `guardrails.testing`, never in production: `clock`, by which guards live that were given none of their
+    own; None: the host's. `operation`, the class that stands for `Operation` and `TaskOperation`; None: these. Turned
+    by `guardrails.middleware.opentelemetry`: `spans`, which begins the span of an operation; None: there is none.
+    """
+
+    __slots__ = ("clock", "operation", "spans")
+
+    def __init__(self) -> None:
+        self.clock: Any = None
+        self.operation: type[Any] | None = None
+        self.spans: Spans | None = None
+
+    def turn(self, name: str, value: object) -> None:
+        """Turn it in all guards, those at work too."""
+        setattr(self, name, value)
+        for engine in _ENGINES.all():
+            with engine.lock:
+                engine.weigh()
+
+
+SWITCH = Switch()
 
 
 class Engine:
@@ -39,6 +85,7 @@ class Engine:
     __slots__ = (
         "__weakref__",
         "adopted",
+        "again",
         "attempt_timeout",
         "breaker",
         "budget",
@@ -48,18 +95,25 @@ class Engine:
         "classify",
         "clock",
         "full",
+        "gate",
+        "hedge",
+        "hedge_delay",
         "ignore",
         "label",
         "last",
         "lock",
         "name",
+        "pace",
         "places",
+        "plain",
+        "rate_limit",
         "retry",
         "said_budget",
         "since",
         "sleep",
         "tick",
         "timeout",
+        "virtual",
         "watch",
     )
 
@@ -67,12 +121,7 @@ class Engine:
         """`name` stands in errors; `label` in what is emitted, where each of many keys must not be a label."""
         self.name = name
         self.label = label
-        self.clock = clock or SystemClock()
-        # The host's clock without a frame of Python around it: it is read twice on the way of every call.
-        self.tick: Callable[[], float] = time.monotonic if type(self.clock) is SystemClock else self.clock.monotonic
-        self.chance = self.clock.chance
-        # A clock that a test moves also waits for the test.
-        self.sleep: Callable[[float], None] = getattr(self.clock, "sleep", time.sleep)
+        self.run_by(clock or SWITCH.clock or SystemClock())
         self.lock = threading.RLock()
         self.since = self.tick()
         self.circuit = Circuit(Breaker(), self.since)
@@ -80,10 +129,18 @@ class Engine:
         self.last = ""
         self.breaker: Breaker | None = None
         self.retry: Retry | None = None
+        # After which outcomes of attempts that returned `retry` is asked.
+        self.again = BAD
         self.budget: RetryBudget | None = None
         self.said_budget: Budget | None = None
-        self.bulkhead: Bulkhead | None = None
+        self.bulkhead: Bulkhead | AdaptiveLimit | None = None
         self.places: Queue | None = None
+        self.rate_limit: RateLimit | None = None
+        self.pace: Pace | None = None
+        self.hedge: Hedge | None = None
+        self.hedge_delay: HedgeDelay | None = None
+        # What a call passes after the circuit: the places, or where there is more, a gate before them.
+        self.gate: Queue | Gate | None = None
         self.timeout: float | None = None
         self.attempt_timeout: float | None = None
         self.classify: Classifier | None = None
@@ -92,7 +149,19 @@ class Engine:
         self.watch: Callable[[], None] | None = None
         # Whether a call needs more than the circuit.
         self.full = True
+        # Whether a value that is returned is a success, and nothing more is learned from it than the circuit does.
+        self.plain = False
         _ENGINES.add(self)
+
+    def run_by(self, clock: Clock) -> None:
+        """Take time and chance from this clock."""
+        self.clock = clock
+        # The host's clock without a frame of Python around it: it is read twice on the way of every call.
+        self.tick: Callable[[], float] = time.monotonic if type(clock) is SystemClock else clock.monotonic
+        self.chance = clock.chance
+        # A clock that a test moves also waits for the test, in threads and, if it is one, in tasks.
+        self.sleep: Callable[[float], None] = getattr(clock, "sleep", time.sleep)
+        self.virtual: Any = clock if hasattr(clock, "asleep") else None
 
     # Before a call.
 
@@ -135,7 +204,7 @@ class Engine:
             return IGNORED
         if isinstance(error, DeadlineExceeded) and error.attempts == 0:
             return IGNORED
-        default = IGNORED if isinstance(error, self.ignore) else FAILURE
+        default = IGNORED if isinstance(error, self.ignore) else carried(error) or FAILURE
         return default if self.classify is None else self._classified(error, default)
 
     def verdict_on_value(self, value: object) -> Outcome:
@@ -172,7 +241,8 @@ class Engine:
         circuit = self.circuit
         slow = took >= circuit.slow_after
         kind = outcome.kind
-        u = self.chance() if slow or kind != "success" else 0.5
+        # Only an opening is drawn.
+        u = 0.5 if kind == "ignored" or (kind == "success" and not slow) else self.chance()
         moved: Transition | None = None
         with self.lock:
             if kind == "success":
@@ -194,7 +264,11 @@ class Engine:
         if moved is not None:
             self.moved(moved, now)
         if hooks._listeners:
-            hooks.emit("calls_total", 1.0, {"guard": self.label, "outcome": kind})
+            labels = {"guard": self.label, "outcome": kind}
+            hooks.emit("calls_total", 1.0, labels)
+            hooks.emit("call_seconds", took, labels)
+            if places is not None:
+                tell_inside(self, -1)
 
     def failed(self, token: int, began: float, error: BaseException) -> None:
         """Record a call that raised and used nothing but the circuit."""
@@ -203,13 +277,16 @@ class Engine:
 
     # What humans and configuration ask for.
 
-    def adopt(self, said: Settings) -> tuple[str, ...]:
-        """Obey these settings from now on. Returns what had to be forgotten, each in a few words."""
+    def adopt(self, said: Settings, *, new: bool = False) -> tuple[str, ...]:
+        """Obey these settings from now on. Returns what had to be forgotten, each in a few words.
+
+        `new`: they are the guard's first, so nothing has moved that listeners should hear of.
+        """
         now = self.tick()
         lost: tuple[str, ...] = ()
-        woken: list[Waiter] = []
         places = self.places
         with self.lock:
+            before = self._told(self.circuit.state)
             if said.breaker is None:
                 if self.adopted is None:
                     self.circuit.disable(now, "it has no breaker")
@@ -217,26 +294,77 @@ class Engine:
                 lost = self.circuit.update(said.breaker, now)
                 if self.breaker is None:
                     self.circuit.release(now, "new")
-            if said.bulkhead != self.bulkhead:
-                if said.bulkhead is None or places is None:
-                    self.places = said.bulkhead and Queue(said.bulkhead)
-                else:
-                    woken = places.obey(said.bulkhead)
+            woken = self._obey_limits(said, now)
+            if self.hedge is not None and said.hedge not in (None, self.hedge):
+                lost += ("how long calls took, which says when to hedge",)
             if said.budget != self.said_budget:
                 self.budget = said.budget and said.budget.machine()
             self.said_budget = said.budget
-            for name in ("attempt_timeout", "breaker", "bulkhead", "classify", "ignore", "retry", "timeout"):
+            for name in OBEYED:
                 setattr(self, name, getattr(said, name))
-            self.full = any(
-                layer is not None
-                for layer in (said.attempt_timeout, said.bulkhead, said.classify, said.retry, said.timeout)
-            )
+            self.weigh()
+            after = self._told(self.circuit.state)
         for waiter in woken:
             if places is not None:
                 wake(self, places, waiter)
-        if self.watch is not None:
+        if before != after and not new:
+            self._tell(before, after, now)
+        elif self.watch is not None:
             self.watch()
         return lost
+
+    def _obey_limits(self, said: Settings, now: float) -> list[Waiter]:
+        """Returns whom to wake, since they have places now."""
+        woken: list[Waiter] = []
+        if said.bulkhead != self.bulkhead:
+            if said.bulkhead is None or self.places is None:
+                self.places = said.bulkhead and Queue(said.bulkhead)
+            else:
+                woken = self.places.obey(said.bulkhead)
+        if said.rate_limit != self.rate_limit:
+            if said.rate_limit is None or self.pace is None:
+                self.pace = said.rate_limit and said.rate_limit.machine()
+            else:
+                self.pace.change(now, said.rate_limit.rate, said.rate_limit.burst)
+        if said.hedge != self.hedge:
+            self.hedge_delay = said.hedge and said.hedge.machine()
+        return woken
+
+    def weigh(self) -> None:
+        """Find out what a call needs besides the circuit; one that the switch concerns needs more. Under the lock."""
+        limit, learns = self.rate_limit, self.bulkhead is not None and self.bulkhead.adaptive
+        layers = (self.attempt_timeout, self.bulkhead, self.classify, self.hedge, limit, self.retry, self.timeout)
+        self.again = (*BAD, "success") if self.retry is not None and self.retry.judges_values else BAD
+        self.plain = self.classify is None and self.hedge is None and not learns and self.again is BAD
+        self.gate = self.places
+        if limit is not None or self.hedge is not None:
+            self.gate = Gate(self.places, self.pace, 0.0 if limit is None else limit.longest_wait)
+        switches = (SWITCH.operation, SWITCH.clock, SWITCH.spans)
+        self.full = any(one is not None for one in (*layers, *switches))
+
+    def renew(self, *, adopted: bool = True) -> None:
+        """Be as new, under the settings of now: what was is forgotten, and what is under way counts for nothing.
+
+        `adopted`: whether a breaker of pybreaker is closed, too. Everything in `REMEMBERED` is made anew and nothing in
+        it changed, so that a test can put it back.
+        """
+        now = self.tick()
+        with self.lock:
+            before = self._told(self.circuit.state)
+            if adopted or self.adopted is None:
+                self.circuit.renew(now)
+            if self.breaker is None and self.adopted is None:
+                self.circuit.disable(now, "it has no breaker")
+            self.last = ""
+            self.since = now
+            self.budget = self.said_budget and self.said_budget.machine()
+            self.places = self.bulkhead and Queue(self.bulkhead)
+            self.pace = self.rate_limit and self.rate_limit.machine()
+            self.hedge_delay = self.hedge and self.hedge.machine()
+            self.weigh()
+            after = self._told(self.circuit.state)
+        if before != after:
+            self._tell(before, after, now)
 
     def move(self, how: Callable[[float, str], Transition | None], why: str) -> None:
         """Let the circuit obey, and tell it."""
@@ -253,11 +381,41 @@ class Engine:
 
     def moved(self, moved: Transition, now: float) -> None:
         """Remember and emit a transition, outside the lock."""
+        after = "would-open" if moved.before == moved.after else self._told(moved.after)
+        self._tell(self._told(moved.before), after, now)
+
+    def _tell(self, before: str, after: str, now: float) -> None:
         self.since = now
-        after = "would-open" if moved.before == moved.after else moved.after
-        hooks.emit("breaker_transitions_total", 1.0, {"guard": self.label, "before": moved.before, "after": after})
+        hooks.emit("breaker_transitions_total", 1.0, {"guard": self.label, "before": before, "after": after})
         if self.watch is not None:
             self.watch()
+        if after == "closed" or (after == "open" and before == "closed"):
+            self._log(after, now)
+
+    def _log(self, after: str, now: float) -> None:
+        """Say in the log when calls begin to be rejected, and when that is over: whoever is woken reads it first."""
+        import logging
+
+        log = logging.getLogger("guardrails")
+        if after == "closed":
+            log.info("%r is closed: calls go through again", self.name)
+        else:
+            circuit = self.circuit
+            log.warning("%s", CircuitOpen(self.name, after, 0.0, circuit.reason, self.last, circuit.open_until - now))
+
+    def _told(self, state: State) -> str:
+        """What listeners are told of a state. Without a breaker there is no circuit that somebody has disabled."""
+        return "none" if state == "disabled" and self.breaker is None and self.adopted is None else state
+
+
+def carried(error: Exception) -> Outcome | None:
+    """The outcome that an error brings along as its attribute `outcome`: whoever raised it has judged it already."""
+    try:
+        said = getattr(error, "outcome", None)
+    except Exception as exc:  # noqa: BLE001 - a property of a user's class must not replace the error
+        hook_failed(exc)
+        return None
+    return said if isinstance(said, Outcome) else None
 
 
 def hook_failed(error: Exception) -> None:
@@ -269,6 +427,20 @@ def _unheard(name: str, value: float, labels: object) -> None:
     """Stands for a function that is no listener, where a listener is named as the culprit."""
 
 
+# What an engine remembers besides its circuit.
+REMEMBERED = ("budget", "gate", "hedge_delay", "last", "pace", "places", "since")
+# Settings of which it makes nothing else.
+OBEYED = (
+    "attempt_timeout",
+    "breaker",
+    "bulkhead",
+    "classify",
+    "hedge",
+    "ignore",
+    "rate_limit",
+    "retry",
+    "timeout",
+)
 _ENGINES: Living[Engine] = Living()
 _held: list[Engine] = []
 
@@ -290,7 +462,8 @@ def _after_fork_in_child() -> None:
     for engine in _held:
         # The calls of other threads are not here and will never give their places back.
         if engine.bulkhead is not None:
-            engine.places = Queue(engine.bulkhead)
+            engine.places = Queue(engine.bulkhead, None if engine.places is None else engine.places.size)
+            engine.weigh()
     _after_fork()
 
 

@@ -5,15 +5,15 @@
     search.call(fn, *args), await search.acall(fn, *args)
     with search.permit() as permit: ...                   or `async with`
 
-From the outside to the inside: deadline, retry, circuit, bulkhead, attempt timeout, the call. So the circuit sees each
-attempt, a timeout of an attempt is a failure to it, and what the bulkhead refuses is none.
+From the outside to the inside: deadline, retry, circuit, bulkhead, rate limit, attempt timeout, hedge, the call. So
+the circuit sees each attempt, a timeout of an attempt is a failure to it, and what the bulkhead refuses is none.
 """
 
 from __future__ import annotations
 
 import sys
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, ParamSpec, TypeVar
 
 from guardrails.core.ranges import Ranges
 from guardrails.core.settings import Breaker
@@ -23,17 +23,20 @@ from guardrails.policies.engine import Engine
 from guardrails.policies.keys import Keyed
 from guardrails.policies.living import Living
 from guardrails.policies.permit import Permit
-from guardrails.policies.settings import Budget, Settings
+from guardrails.policies.settings import Budget, Settings, fitted
 from guardrails.policies.wrapping import applied, awaited, guarded, shell_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
+    from typing import Self, Unpack
 
     import pybreaker
 
     from guardrails.clock import Clock
     from guardrails.core.breaker import Snapshot, State
+    from guardrails.policies.limits import AdaptiveLimit, Hedge, RateLimit
     from guardrails.policies.outcomes import Outcome
+    from guardrails.policies.presets import Changes
     from guardrails.policies.settings import Bulkhead, Retry
 
 P = ParamSpec("P")
@@ -55,6 +58,8 @@ class GuardSnapshot(NamedTuple):
 
     `last`: the name of the last failure's class, or "". `affordable`: retries that the budget can pay now, None:
     no budget. `active`, `waiting`: calls in the bulkhead and before it, None: no bulkhead. `keys`: guards by key.
+    `limit`: places of the bulkhead, which an adaptive one has found. `hedge_after`: seconds after which a second call
+    begins; None: too little is known, or no hedge.
     """
 
     name: str
@@ -64,6 +69,8 @@ class GuardSnapshot(NamedTuple):
     active: int | None
     waiting: int | None
     keys: int
+    limit: int | None
+    hedge_after: float | None
 
 
 class Guard:
@@ -79,7 +86,8 @@ class Guard:
     `budget`: see `Budget`; on by default; None: retries without a bound on what they add up to.
     `breaker`: see `Breaker`; on by default; None: no circuit. A `pybreaker.CircuitBreaker` that you have already is
     adopted: its listeners, storage and `except CircuitBreakerError` keep working.
-    `bulkhead`: see `Bulkhead`; default None.
+    `bulkhead`: see `Bulkhead`, and `AdaptiveLimit`, which finds its own size; default None.
+    `rate_limit`: see `RateLimit`; default None. `hedge`: see `Hedge`; default None: only for what may happen twice.
     `ignore`: a class of exceptions, or several, that say nothing about the dependency, such as a bad request.
     Default: none; every Exception is a failure. What is no Exception is always ignored.
     `classify`: a function that is given what a call came to, an exception or a value, and returns an `Outcome`, or
@@ -90,7 +98,8 @@ class Guard:
     server that said when to come back is waited for, within the deadline.
 
     Raises ConfigError, a ValueError, that lists every mistake. A call raises what the function raises, or
-    CircuitOpen, BulkheadFull (both `Rejected`), DeadlineExceeded, AttemptTimeout (both TimeoutError), NoEventLoop.
+    CircuitOpen, BulkheadFull, RateLimited (all `Rejected`), DeadlineExceeded, AttemptTimeout (both TimeoutError),
+    NoEventLoop.
     """
 
     def __init__(
@@ -102,7 +111,9 @@ class Guard:
         retry: Retry | None = None,
         budget: Budget | None = Budget(),  # noqa: B008 - frozen
         breaker: Breaker | pybreaker.CircuitBreaker | _Unsaid | None = UNSAID,
-        bulkhead: Bulkhead | None = None,
+        bulkhead: Bulkhead | AdaptiveLimit | None = None,
+        rate_limit: RateLimit | None = None,
+        hedge: Hedge | None = None,
         ignore: type[BaseException] | tuple[type[BaseException], ...] = (),
         classify: Callable[[Any], Outcome | None] | None = None,
         clock: Clock | None = None,
@@ -110,8 +121,10 @@ class Guard:
     ) -> None:
         ignored = ignore if isinstance(ignore, tuple) else (ignore,)
         foreign = breaker if _is_foreign(breaker) else None
-        chosen: Any = _breaker_for(timeout, attempt_timeout) if breaker is UNSAID else None if foreign else breaker
-        settings = Settings(timeout, attempt_timeout, retry, budget, chosen, bulkhead, ignored, classify)
+        chosen: Any = fitted(Breaker(), timeout, attempt_timeout) if breaker is UNSAID else None if foreign else breaker
+        settings = Settings(
+            timeout, attempt_timeout, retry, budget, chosen, bulkhead, ignored, classify, rate_limit, hedge
+        )
         ranges = Ranges()
         text: object = name
         named = isinstance(text, str) and text.strip() != ""
@@ -120,7 +133,86 @@ class Guard:
         ranges.problems += settings.problems()
         ranges.settle()
         self._begin(name, name, settings, clock, most_keys, foreign)
+        # In this order, so that whoever configures meanwhile, in another thread, finds it or is obeyed.
         _GUARDS.add(self)
+        self._obey()
+
+    @classmethod
+    def for_llm(cls, name: str, **changes: Unpack[Changes]) -> Self:
+        """A guard for an LLM provider. Every choice may be replaced: the keywords are those of `Guard`.
+
+        `attempt_timeout`: 60 s, until the first item of a stream, or the whole answer where it is none: the clients
+        themselves wait for 600, and whoever asked has left by then. A model that thinks for minutes needs more.
+        `timeout`: 300 s, to the end of a stream: long answers are written for minutes.
+        `retry`: 3 attempts `on=transient` (connections, timeouts, 408, 429, 5xx, overloaded), because to ask twice
+        costs tokens and nothing else; where a tool over there acts, or a file is made, say `retry=None`. None begins
+        after 120 s: two attempts that time out are enough. Waits up to 0.5, 1 s, as the clients do; a Retry-After of
+        more than 30 s ends it, since nobody watches an empty screen for longer.
+        `budget`: the default, a tenth: a provider that turns everybody away recovers if it is asked less.
+        `breaker`: 60 s to look back, because calls are long and the providers' limits are by the minute; 5 failures in
+        a row, by chance once in ten billion at their error rates of 1 %, where ten attempts of 60 s would be ten
+        minutes; 5 s of cooldown, because trial calls are billed.
+        `bulkhead`: none. Streams hold their places for minutes, and how many your account may have, only you know.
+        `classify`: `outcome_of`: throttled, overloaded, an empty account, a bad request are told apart; see
+        `guardrails.policies.llm_errors`.
+
+        One owner retries. The clients of openai and anthropic do so themselves, twice: give them `max_retries=0`, and
+        litellm `num_retries=0`. Else 3 attempts of ours are up to 9 calls, the circuit counts one failure for three,
+        the budget sees none of theirs, and their waits use up the time of our attempt.
+        Models or tenants with limits of their own: `guard.for_key(model)`.
+        """
+        from guardrails.policies import presets
+
+        return cls(name, **presets.llm(changes))
+
+    @classmethod
+    def for_http(cls, name: str, **changes: Unpack[Changes]) -> Self:
+        """A guard for a service behind HTTP, around functions or in `guarded_transport`; keywords as for `Guard`.
+
+        `attempt_timeout`: 5 s, over the slowest answer that is still one; `timeout`: 10 s, so that there is time for a
+        second attempt before a proxy in front of you gives up, often after 30. `retry`: 3 attempts `on=untouched`: only
+        what the service has not begun, because a guard does not know a POST from a GET. Where all calls may happen
+        twice, `Retry(on=transient)`; `guarded_transport` sees the method and keeps to those that may. A Retry-After of
+        more than 5 s ends it: the caller's time is up. `budget`, `breaker`: the defaults. `bulkhead`: none; it depends
+        on the service. `classify`: `outcome_of`: 4xx are ignored, for they say something about the request. Where a
+        404 is an answer: `classify=by_status({404: SUCCESS})`.
+        """
+        from guardrails.policies import presets
+
+        return cls(name, **presets.http(changes))
+
+    @classmethod
+    def for_memory(cls, name: str, **changes: Unpack[Changes]) -> Self:
+        """A guard for a memory store or a cache, over HTTP, Redis or SQL; keywords as for `Guard`.
+
+        `attempt_timeout`: 2 s, because a model waits behind it and answers without memory too: slow is a failure here.
+        `timeout`: 5 s, for two attempts. `retry`: 2 attempts `on=untouched`, which is safe for writes too; reads may
+        say `Retry(on=transient)`, as those of `Dependency.for_memory` do. A Retry-After of more than 2 s ends it.
+        `budget`: the default. `breaker`: 5 failures in a row instead of 10, because each has cost a user 2 s and an
+        opening costs little where there is a fallback. `bulkhead`: none; it depends on the store. `classify`:
+        `outcome_of`. Where "no such user" is a 404, that is an answer: `classify=by_status({404: SUCCESS})`.
+
+        Clients of Redis retry themselves: give them `retry=None`, so that one owner does.
+        """
+        from guardrails.policies import presets
+
+        return cls(name, **presets.memory(changes))
+
+    @classmethod
+    def for_sql(cls, name: str, **changes: Unpack[Changes]) -> Self:
+        """A guard for a database, around whole transactions; keywords as for `Guard`.
+
+        `timeout`: 10 s: a transaction that takes longer holds locks for which others queue. Synchronous drivers cannot
+        be interrupted, so give the server its `statement_timeout` too. `attempt_timeout`: none, there is one attempt.
+        `retry`: none. After an error a statement cannot be repeated alone, and when a connection is lost at the commit
+        nobody knows whether it happened. Around a function that is a whole transaction, `Retry(on=rolled_back)` is
+        safe: the database has said that it undid everything. `budget`, `breaker`: the defaults. `bulkhead`: none; the
+        connection pool is one. `classify`: `outcome_of`: lost connections, exhausted resources, deadlocks and
+        serialization failures are failures; constraints, bad statements and bad values are ignored.
+        """
+        from guardrails.policies import presets
+
+        return cls(name, **presets.sql(changes))
 
     def _begin(
         self, name: str, label: str, settings: Settings, clock: Clock | None, most_keys: int, foreign: Any = None
@@ -135,8 +227,8 @@ class Guard:
             adopted: Any = Adopted(foreign, self._engine.tick)
             self._engine.circuit = self._engine.adopted = adopted
             settings = settings._replace(classify=adopted.judging(settings.classify))
-        self._settings = settings
-        self._engine.adopt(settings)
+        self._said = self._settings = settings
+        self._engine.adopt(settings, new=True)
         self._call = for_function(self._engine, applied)
         self._acall: Callable[..., Awaitable[Any]] | None = None
         self._keyed = Keyed(most_keys, self._child)
@@ -183,17 +275,20 @@ class Guard:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing would be lost with it: the circuit is closed, and no call is in the bulkhead."""
-        places = self._engine.places
-        busy = places is not None and (places.active or places.waiting)
-        return self.state in ("closed", "disabled") and not busy
+        """Whether nothing would be lost with it: a closed circuit, no call in the bulkhead, an even rate limit."""
+        places, pace = self._engine.places, self._engine.pace
+        # To forget a rate limit would give its burst once more.
+        busy = pace is not None and pace.debt(self._engine.tick()) > 0
+        busy = busy or (places is not None and places.active + places.waiting > 0)
+        # To forget a circuit that a human has disabled would enable it.
+        return self.state == ("closed" if self._has_circuit else "disabled") and not busy
 
     def snapshot(self) -> GuardSnapshot:
         """What is known now, as plain data."""
         engine = self._engine
         now = engine.tick()
         with engine.lock:
-            budget, places = engine.budget, engine.places
+            budget, places, hedge_delay = engine.budget, engine.places, engine.hedge_delay
             return GuardSnapshot(
                 name=self.name,
                 circuit=engine.circuit.snapshot(now),
@@ -202,6 +297,8 @@ class Guard:
                 active=None if places is None else places.active,
                 waiting=None if places is None else places.waiting,
                 keys=len(self._keyed),
+                limit=None if places is None else places.limit,
+                hedge_after=None if hedge_delay is None else hedge_delay.delay(),
             )
 
     @property
@@ -214,8 +311,9 @@ class Guard:
 
     def release(self, reason: str = "released by a human") -> None:
         """End what a human holds, or an open time: what rejected goes on trial, what admitted is closed."""
-        if self._has_circuit:
-            self._engine.move(self._engine.circuit.release, reason)
+        circuit = self._engine.circuit
+        # Without a breaker nothing can go on trial.
+        self._engine.move(circuit.release if self._has_circuit else circuit.disable, reason)
 
     def disable(self, reason: str = "disabled by a human") -> None:
         """Admit every call and record none, until released."""
@@ -234,12 +332,15 @@ class Guard:
         retry: Retry | _Unsaid | None = UNSAID,
         budget: Budget | _Unsaid | None = UNSAID,
         breaker: Breaker | _Unsaid | None = UNSAID,
-        bulkhead: Bulkhead | _Unsaid | None = UNSAID,
+        bulkhead: Bulkhead | AdaptiveLimit | _Unsaid | None = UNSAID,
+        rate_limit: RateLimit | _Unsaid | None = UNSAID,
+        hedge: Hedge | _Unsaid | None = UNSAID,
     ) -> tuple[str, ...]:
         """Obey other settings from now on, here and in the guards by key; what is not named stays as it is.
 
         Operations under way keep the deadline and the retries that they began with. The circuit keeps state and,
-        where the window allows, outcomes. Returns what had to be forgotten, each in a few words.
+        where the window allows, outcomes. What `guardrails.policies.configure` has set stands over what is said here.
+        Returns what had to be forgotten and what stays as it is configured, each in a few words.
         Raises ConfigError, and changes nothing, if the settings would be wrong together.
         """
         said: dict[str, Any] = {
@@ -249,19 +350,47 @@ class Guard:
             "budget": budget,
             "breaker": breaker,
             "bulkhead": bulkhead,
+            "rate_limit": rate_limit,
+            "hedge": hedge,
         }
-        settings = self._settings._replace(**{name: value for name, value in said.items() if value is not UNSAID})
+        said = {name: value for name, value in said.items() if value is not UNSAID}
+        settings = self._said._replace(**said)
         problems = settings.problems()
         if breaker is not UNSAID and self._engine.adopted is not None:
             problems.append("breaker: this guard has pybreaker's; change that one, or make another guard")
         if problems:
             raise ConfigError(problems)
-        return self._adopt(settings)
+        obeyed = self._configured(settings)
+        self._said = settings
+        kept = [f"{name}: stays as it is configured" for name, value in said.items() if getattr(obeyed, name) != value]
+        return *self._obey(), *kept
+
+    # What is configured stands over what the code says, in all guards; `guardrails.policies.configured` sets it.
+    _over: ClassVar[Callable[[Guard, Settings], Settings] | None] = None
+
+    def _configured(self, said: Settings) -> Settings:
+        """What holds where the code says this. Raises ConfigError where the two contradict each other."""
+        over = Guard._over
+        return said if over is None else over(self, said)
+
+    def _obey(self) -> tuple[str, ...]:
+        """Adopt what the code says and, over it, what is configured, as far as it is not adopted yet."""
+        lost: tuple[str, ...] = ()
+        settings = self._configured(self._said)
+        if settings == self._settings:
+            return lost
+        while True:
+            lost += self._adopt(settings)
+            # Another thread may have said, or configured, something else meanwhile; whoever is last has seen both.
+            adopted, settings = settings, self._configured(self._said)
+            if settings == adopted:
+                return lost
 
     def _adopt(self, settings: Settings) -> tuple[str, ...]:
         self._settings = settings
         lost = self._engine.adopt(settings)
         for guard in self._keyed.all().values():
+            guard._said = settings
             guard._adopt(settings)
         return lost
 
@@ -292,16 +421,6 @@ def _is_foreign(breaker: object) -> bool:
     """Whether it is one of pybreaker's; that is imported already by whoever has one."""
     theirs = sys.modules.get("pybreaker")
     return theirs is not None and isinstance(breaker, theirs.CircuitBreaker)
-
-
-def _breaker_for(timeout: float | None, attempt_timeout: float | None) -> Breaker:
-    """The default breaker, with permits for trial calls that outlast the longest attempt."""
-    longest = timeout if attempt_timeout is None else attempt_timeout
-    said = Breaker()
-    # What is no number is reported by Settings.
-    if not isinstance(longest, int | float) or not said.permit_expiry < longest <= 86_400:
-        return said
-    return said._replace(permit_expiry=longest, max_half_open=max(said.max_half_open, 2.0 * longest))
 
 
 _GUARDS: Living[Guard] = Living()

@@ -46,6 +46,12 @@ class Keyed:
         with self._lock:
             return dict(self._guards)
 
+    def exchange(self, guards: OrderedDict[Hashable, Guard]) -> OrderedDict[Hashable, Guard]:
+        """Keep these guards instead. Returns those that were kept."""
+        with self._lock:
+            before, self._guards = self._guards, guards
+            return before
+
     def __len__(self) -> int:
         return len(self._guards)
 

@@ -12,15 +12,14 @@ begun is settled exactly once: `end` ignores it where nothing else was said.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from guardrails import hooks
-from guardrails.core.backoff import fitting
 from guardrails.errors import AttemptTimeout, DeadlineExceeded, Rejected
-from guardrails.policies.engine import hook_failed
+from guardrails.policies.engine import BAD
 from guardrails.policies.handed import HANDED, Handed
-from guardrails.policies.outcomes import IGNORED, SUCCESS
-from guardrails.policies.waiting import wait_for_place, wake
+from guardrails.policies.outcomes import FAILURE, IGNORED, SUCCESS
+from guardrails.policies.waiting import book, learn, tell_inside, wait_for_place, wake
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from guardrails.policies.engine import Engine
     from guardrails.policies.outcomes import Outcome
     from guardrails.policies.settings import Retry
-    from guardrails.policies.waiting import Queue
+    from guardrails.policies.waiting import Gate, Queue
 
 
 class Operation(Handed):
@@ -48,6 +47,7 @@ class Operation(Handed):
         "rang",
         "retry",
         "started",
+        "state",
         "timer",
         "token",
         "waited",
@@ -65,6 +65,8 @@ class Operation(Handed):
     own: bool
     places: Queue | None
     retry: Retry | None
+    # What tenacity's strategies are shown; there is none before the first is asked.
+    state: Any
     timer: asyncio.TimerHandle | None
 
     def __init__(self, engine: Engine, *, retry: bool = True) -> None:
@@ -101,31 +103,58 @@ class Operation(Handed):
 
     # Before an attempt.
 
-    def begin(self) -> Queue | None:
-        """Admit an attempt. Returns the bulkhead in which it must wait for a place first. Raises what refuses it."""
+    def begin(self) -> Queue | Gate | None:
+        """Admit an attempt. Returns what it must pass first, with `wait_for_place`. Raises what refuses it."""
         engine = self.engine
-        self.attempt += 1
+        self.attempt = attempt = self.attempt + 1
         self.token = engine.circuit.pass_ or self._admit()
-        places = engine.places
+        places = engine.gate
         if places is not None:
             with engine.lock:
-                entered = places.enter()
+                # What `enter` does, without a frame for it.
+                if entered := places.active < places.limit:
+                    places.active += 1
             if not entered:
                 return places
-            self.places = places
-        if self.attempt > 1:
+            self.places = places  # type: ignore[assignment] # a gate lets nobody enter
+            if hooks._listeners:
+                tell_inside(engine, 1)
+        if attempt > 1:
             self._start()
         return None
 
-    def wait_for_place(self, places: Queue) -> None:
-        """Wait in this thread for a place."""
+    def wait_for_place(self, gate: Queue | Gate) -> None:
+        """Wait in this thread for a place, and for the turn of this call where the rate is limited."""
+        engine = self.engine
         try:
-            self.places = wait_for_place(self.engine, places, self.ends)
-        except Rejected as refusal:
-            if self.error is None:
-                raise
-            self.refuse(str(refusal))
+            if gate.places is not None and not self._enters(gate.places):
+                self.places = wait_for_place(engine, gate.places, self.ends)
+            if pause := book(engine, gate, self.ends):
+                engine.sleep(pause)
+        except BaseException as exc:
+            self.withdraw(exc)
+            raise
         self._start()
+
+    def _enters(self, places: Queue) -> bool:
+        """Whether a place behind a gate is free; without a wait for what need not be waited for."""
+        with self.engine.lock:
+            entered = places.enter()
+        if entered:
+            self.places = places
+            tell_inside(self.engine, 1)
+        return entered
+
+    def withdraw(self, exc: BaseException) -> None:
+        """Give back what an attempt holds that could not begin: it says nothing, and pays nothing into the budget.
+
+        Raises what the attempt before has met where this one was refused.
+        """
+        token, self.token = self.token, 0
+        places, self.places = self.places, None
+        self.engine.settle(token, 0.0, self.engine.tick(), IGNORED, places=places)
+        if isinstance(exc, Rejected) and self.error is not None:
+            self.refuse(str(exc))
 
     def _admit(self) -> int:
         try:
@@ -188,7 +217,7 @@ class Operation(Handed):
                 self._rung(None)
         engine = self.engine
         now = engine.tick()
-        if engine.classify is None and not hooks._listeners and now - self.started < engine.circuit.slow_after:
+        if engine.plain and not hooks._listeners and now - self.started < engine.circuit.slow_after:
             # What `Engine.settle` does with a success, without the steps that most calls do not need.
             places, woken = self.places, None
             with engine.lock:
@@ -206,10 +235,12 @@ class Operation(Handed):
             self.retries = False
             return None
         outcome = engine.verdict_on_value(value)
+        wanted = outcome.kind in engine.again and self._wanted(value, now)
+        if wanted and outcome.kind == "success":
+            # What is to be tried again has not gone well.
+            outcome = FAILURE
         self._settle(now, outcome, type(value).__name__)
-        pause = None
-        if outcome.kind in ("failure", "throttled") and self.retry is not None:
-            pause, _ = self._pause(value, outcome, now)
+        pause, _ = self._pause(value, outcome, now) if wanted else (None, "")
         if pause is None:
             self._release()
         return pause
@@ -228,13 +259,13 @@ class Operation(Handed):
         # Cut short by somebody else's deadline, a call says nothing about the dependency.
         foreign = met is not error and self.deadline == self.ends and not self.own
         outcome = said or (IGNORED if foreign else engine.verdict(met))
-        self._settle(now, outcome, type(met).__name__)
-        if self.retry is not None and self.first < 0 and outcome.kind in ("failure", "throttled"):
+        self._settle(now, outcome, type(met).__name__, met)
+        if self.retry is not None and self.first < 0 and outcome.kind in BAD and self._wanted(met, now):
             pause, why = self._pause(met, outcome, now)
             if pause is not None:
                 self.error = met
                 return pause
-            if why and not isinstance(met, DeadlineExceeded):
+            if not isinstance(met, DeadlineExceeded):
                 self._noted(met, why)
         if met is error:
             return None
@@ -271,7 +302,7 @@ class Operation(Handed):
         """Record and raise that a stream is late."""
         now = self.engine.tick()
         error = self._overdue(now)
-        self._settle(now, self.engine.verdict(error) if self.own else IGNORED, type(error).__name__)
+        self._settle(now, self.engine.verdict(error) if self.own else IGNORED, type(error).__name__, error)
         try:
             raise error
         finally:
@@ -282,13 +313,25 @@ class Operation(Handed):
         if error is not thrown:
             self.failed(error)
 
-    def _settle(self, now: float, outcome: Outcome, last: str) -> None:
+    def _settle(self, now: float, outcome: Outcome, last: str, error: BaseException | None = None) -> None:
         token, self.token = self.token, 0
         places, self.places = self.places, None
         engine = self.engine
-        budget = engine.budget if self.attempt == 1 and self.retry is not None else None
+        budget = engine.budget if self.attempt == 1 and self._pays() else None
         took = now - self.started if self.first < 0 else self.first
+        if places is not None and places.size is not None:
+            learn(engine, places, now, self.started, took, outcome, late=timed_out(error))
+        if engine.hedge is not None and outcome.kind == "success" and self.first < 0:
+            remember(engine, took)
         engine.settle(token, took, now, outcome, last, places=places, deposit=budget)
+
+    def _pays(self) -> bool:
+        """Whether its first attempt pays into the budget: that of an owner, who may call more than once."""
+        return self.retry is not None or (self.engine.hedge is not None and self.owns())
+
+    def owns(self) -> bool:
+        """Whether no guard around this one makes calls more than once."""
+        return self.outer is None or not self.outer.retries
 
     def _rung(self, error: BaseException | None) -> bool:
         """Put the timer away. Whether it was the timer, and nobody else, that cancelled; see `TaskOperation`."""
@@ -303,57 +346,30 @@ class Operation(Handed):
     def _last(self) -> str:
         return "" if self.error is None else text_of(self.error)
 
-    def _pause(self, what: object, outcome: Outcome, now: float) -> tuple[float | None, str]:
-        """The seconds until another attempt, or None and why there is none; no reason where none was wanted."""
-        retry, engine = self.retry, self.engine
-        if retry is None or not self._wanted(retry, what):
-            return None, ""
-        pause, why = self._affordable(retry, what, outcome, now)
-        if hooks._listeners:
-            hooks.emit("retries_total", 1.0, {"guard": engine.label, "verdict": why.split(":")[0] or "retried"})
-        if pause is not None:
-            self.waited += pause
-        return pause, why
-
-    def _affordable(self, retry: Retry, what: object, outcome: Outcome, now: float) -> tuple[float | None, str]:
-        engine = self.engine
-        if self.attempt >= retry.attempts:
-            return None, "all attempts are made"
-        pause = retry.backoff.delay(self.attempt, engine.chance(), outcome.retry_after)
-        if pause is None:
-            return None, f"the server asked for too long a wait: {outcome.retry_after} s"
-        circuit = engine.circuit
-        if not circuit.pass_ and circuit.state != "half-open":
-            opens = circuit.open_until - now
-            # To wait for an open circuit would hold the callers that it is there to set free. A server that said
-            # when to come back is waited for: no call is made meanwhile, and it opened the circuit for that long.
-            if outcome.kind == "throttled" and circuit.state == "open":
-                pause = max(pause, opens)
-            elif pause < opens:
-                return None, f"the circuit is {circuit.state}"
-        if retry.within is not None and fitting(pause, now, self.began + retry.within) is None:
-            return None, f"too late: no attempt begins after {retry.within:g} s"
-        if fitting(pause, now, self.ends) is None:
-            return None, "the deadline comes first"
-        if engine.budget is not None:
-            with engine.lock:
-                paid = engine.budget.withdraw(now, timeout=isinstance(what, TimeoutError))
-            if not paid:
-                return None, "the retry budget is spent"
-        return pause, ""
-
-    def _wanted(self, retry: Retry, what: object) -> bool:
-        try:
-            return retry.wants(what)
-        except Exception as exc:  # noqa: BLE001 - a broken predicate must not replace the result of the call
-            hook_failed(exc)
+    def _wanted(self, what: object, now: float) -> bool:
+        """Whether the user wants what came to this to be tried again, by this guard or by one around it."""
+        retry = self.retry or self.engine.retry
+        if retry is None:
             return False
+        from guardrails.policies import retrying
+
+        return retrying.wanted(self, retry, what, now)
+
+    def _pause(self, what: object, outcome: Outcome, now: float) -> tuple[float | None, str]:
+        """The seconds until another attempt that is wanted, or None and why there is none; "" where others retry."""
+        if self.retry is None:
+            return None, ""
+        from guardrails.policies import retrying
+
+        return retrying.pause(self, self.retry, what, outcome, now)
 
     def _noted(self, error: BaseException, why: str) -> BaseException:
         """The user's error, unchanged but for a note that says what we did."""
         head = f"guardrails: {self.engine.name!r}"
         seconds = self.engine.tick() - self.began
-        tries = f"{self.attempt} of {self.engine.retry.attempts if self.engine.retry else 1} attempts"
+        most = self.engine.retry.attempts if self.engine.retry else 1
+        # One of tenacity's strategies may count them.
+        tries = f"{self.attempt} of {most} attempts" if isinstance(most, int) else f"attempt {self.attempt}"
         note = f"{head}: {tries} in {seconds:.3g} s, {self.waited:.3g} s of it waiting; no other: {why}"
         # An error object that is raised again and again must not gather notes.
         notes = getattr(error, "__notes__", None)
@@ -361,6 +377,18 @@ class Operation(Handed):
             notes[:] = [other for other in notes if not str(other).startswith(f"{head}:")]
         error.add_note(note)
         return error
+
+
+def remember(engine: Engine, took: float) -> None:
+    """Let the hedge know how long a call took."""
+    with engine.lock:
+        if engine.hedge_delay is not None:
+            engine.hedge_delay.record(took)
+
+
+def timed_out(error: BaseException | None) -> bool:
+    """Whether this says that an answer was late. Clients have classes of their own for it, seldom a TimeoutError."""
+    return any("Timeout" in kind.__name__ for kind in type(error).__mro__)
 
 
 def text_of(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from guardrails.policies.engine import SWITCH
 from guardrails.policies.handed import HANDED, restore
 from guardrails.policies.operation import Operation
 from guardrails.policies.outcomes import FAILURE, IGNORED, SUCCESS, Outcome, throttled
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from guardrails.policies.engine import Engine
     from guardrails.policies.handed import Handed
-    from guardrails.policies.waiting import Queue
+    from guardrails.policies.waiting import Gate, Queue
 
 T = TypeVar("T", bound=Operation)
 
@@ -88,10 +89,10 @@ class Permit:
     async def __aexit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> None:
         self._leave(error)
 
-    def _begin(self, kind: type[T]) -> tuple[T, Queue | None]:
+    def _begin(self, kind: type[T]) -> tuple[T, Queue | Gate | None]:
         if self._operation is not None:
             raise RuntimeError(f"a permit of {self._engine.name!r} is for one block: ask for another with permit()")
-        operation = kind(self._engine, retry=False)
+        operation: T = (SWITCH.operation or kind)(self._engine, retry=False)
         self._operation = operation
         try:
             return operation, operation.begin()

@@ -4,12 +4,13 @@
     Budget(ratio=0.1)                          how many retries the dependency can bear
     Bulkhead(20, waiting=10, longest_wait=1)   at most 20 calls at once; ten more wait a second for a place
 
-`Breaker` and `Backoff` are settings of the same kind and live in `guardrails.core`. `Settings` is all that one guard
-was told, and looks for what contradicts itself.
+`Breaker` and `Backoff` are settings of the same kind and live in `guardrails.core`; `limits` has those that few guards
+need. `Settings` is all that one guard was told, and looks for what contradicts itself.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,16 +24,23 @@ from guardrails.errors import ConfigError
 from guardrails.policies.outcomes import Outcome  # noqa: TC001 - a field's type
 
 TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
+    from guardrails.policies.limits import AdaptiveLimit, Hedge, RateLimit
+
+# Attempts of one operation, whoever counts them.
+MOST_ATTEMPTS = 100
 # What `on` may be: a class of exceptions, several, or a question about what an attempt came to.
 On = type[BaseException] | tuple[type[BaseException], ...] | Callable[[Any], bool]
 
 
 class _RetryFields(NamedTuple):
     on: On
-    attempts: int = 3
+    # The functions are strategies of tenacity.
+    attempts: int | Callable[[Any], bool] = 3
     within: float | None = 30.0
-    backoff: Backoff = Backoff()
+    backoff: Backoff | Callable[[Any], float] = Backoff()
 
 
 class Retry(_RetryFields):
@@ -46,6 +54,10 @@ class Retry(_RetryFields):
     in which another may begin, over 0 to a week, default 30; None: only the deadline ends it. `backoff`: the waits,
     see `guardrails.policies.Backoff`; default: full jitter up to 0.1, 0.2, 0.4 s, and the server's Retry-After.
 
+    Strategies of tenacity do for three of them: a `retry_if_*` as `on`, a `stop_*` as `attempts`, a `wait_*` as
+    `backoff`, and what `|`, `&` and `+` make of these; see `guardrails.policies.strategies`. All other bounds hold as
+    well: `within`, the budget, the deadline, the circuit, Retry-After, and 100 attempts.
+
     What guards refuse themselves (an open circuit, a full bulkhead) and cancellation are never retried, whatever
     `on` says. Raises ConfigError, a ValueError, that lists every mistake.
     """
@@ -58,14 +70,17 @@ class Retry(_RetryFields):
         def __new__(cls, *args, **kwargs):
             self = super().__new__(cls, *args, **kwargs)
             ranges = Ranges()
-            _check_on(ranges, self.on)
-            ranges.number(
-                "attempts", self.attempts, 2, 100, "write a count; for one attempt leave out retry", whole=True
-            )
+            theirs = tenacitys()
+            strategies = () if theirs is None else theirs.checked(ranges, self)
+            if "on" not in strategies:
+                _check_on(ranges, self.on)
+            if "attempts" not in strategies:
+                fix = "write a count; for one attempt leave out retry"
+                ranges.number("attempts", self.attempts, 2, MOST_ATTEMPTS, fix, whole=True)
             over_zero = self.within is None or self.within != 0
             ranges.number("within", self.within, 0, LONGEST, "write seconds", none="only the deadline ends it")
             ranges.demand(over_zero, "within", self.within, "over 0", "no retry could begin; for none leave out retry")
-            good = isinstance(self.backoff, Backoff)
+            good = "backoff" in strategies or isinstance(self.backoff, Backoff)
             ranges.demand(good, "backoff", self.backoff, "a Backoff", "write Backoff(base=0.1)")
             ranges.settle()
             return self
@@ -75,9 +90,20 @@ class Retry(_RetryFields):
             """Also the way of `_replace`: no unchecked copy."""
             return cls(*iterable)
 
-    def wants(self, what: object) -> bool:
-        """Whether to try again after an attempt that came to this. May raise what a function given as `on` raises."""
-        return isinstance(what, self.on) if isinstance(self.on, type | tuple) else bool(self.on(what))
+    @property
+    def judges_values(self) -> bool:
+        """Whether `on` is asked about values that went well, too: a strategy of tenacity that looks at them."""
+        theirs = tenacitys()
+        return theirs is not None and theirs.judges_values(self.on)
+
+
+def tenacitys() -> Any:
+    """The module that asks tenacity's strategies; None where nobody has imported tenacity, so nobody can have one."""
+    if sys.modules.get("tenacity") is None:
+        return None
+    from guardrails.policies import strategies
+
+    return strategies
 
 
 def _check_on(ranges: Ranges, on: object) -> None:
@@ -153,6 +179,9 @@ class Bulkhead(_BulkheadFields):
 
     __slots__ = ()
 
+    # Asked instead of the class, so that the other one need not be loaded.
+    adaptive: Literal[False] = False
+
     if not TYPE_CHECKING:
 
         def __new__(cls, *args, **kwargs):
@@ -180,9 +209,11 @@ class Settings(NamedTuple):
     retry: Retry | None
     budget: Budget | None
     breaker: Breaker | None
-    bulkhead: Bulkhead | None
+    bulkhead: Bulkhead | AdaptiveLimit | None
     ignore: tuple[type[BaseException], ...]
     classify: Callable[[Any], Outcome | None] | None
+    rate_limit: RateLimit | None = None
+    hedge: Hedge | None = None
 
     def problems(self) -> list[str]:
         """Every mistake in them, one line each: what is out of range, of a wrong kind, or contradicts another."""
@@ -191,9 +222,13 @@ class Settings(NamedTuple):
             check_ladder(self.timeout, self.attempt_timeout)
         except ConfigError as exc:
             ranges.problems.extend(exc.problems)
-        for name, kind, example in _KINDS:
+        for name, kinds, others, example in _KINDS:
             value = getattr(self, name)
-            ranges.demand(value is None or isinstance(value, kind), name, value, f"a {kind.__name__}, or None", example)
+            good = value is None or isinstance(value, kinds)
+            if not good and others:
+                good = isinstance(value, _of_limits(others))
+            allowed = " or ".join([*(kind.__name__ for kind in kinds), *others])
+            ranges.demand(good, name, value, f"a {allowed}, or None", example)
         ignored: tuple[object, ...] = self.ignore
         for one in ignored:
             good = isinstance(one, type) and issubclass(one, BaseException)
@@ -206,6 +241,7 @@ class Settings(NamedTuple):
         return ranges.problems
 
     def _contradictions(self, ranges: Ranges) -> None:
+        self._limits(ranges)
         longest = self.timeout if self.attempt_timeout is None else self.attempt_timeout
         if self.breaker is None or longest is None:
             return
@@ -217,10 +253,43 @@ class Settings(NamedTuple):
             fix = f"a call that is cancelled is never slow: lower slow_after, or raise {name}"
             ranges.demand(slow < longest, "breaker.slow_after", slow, f"below {name}, {longest:g} s", fix)
 
+    def _limits(self, ranges: Ranges) -> None:
+        if self.rate_limit is not None and self.timeout is not None:
+            wait, fix = self.rate_limit.longest_wait, "no call could begin after it: lower it, or raise timeout"
+            ranges.demand(
+                wait < self.timeout, "rate_limit.longest_wait", wait, f"below timeout, {self.timeout:g} s", fix
+            )
+        if self.hedge is None:
+            return
+        budget, bulkhead = self.budget, self.bulkhead
+        able = budget is not None and bool(budget.ratio or budget.floor)
+        ranges.demand(able, "budget", budget, "one that can pay, beside hedge", "each hedge is paid from it")
+        most = None if bulkhead is None else bulkhead.highest if bulkhead.adaptive else bulkhead.limit
+        fix = "the second call takes a place too: raise it, or leave out hedge"
+        ranges.demand(most is None or most >= 2, "bulkhead", bulkhead, "two places or more, beside hedge", fix)
 
-_KINDS: tuple[tuple[str, type, str], ...] = (
-    ("retry", Retry, "write Retry(on=ConnectionError)"),
-    ("budget", Budget, "write Budget(ratio=0.1); None: no budget"),
-    ("breaker", Breaker, "write Breaker(failure_rate=0.5); None: no breaker"),
-    ("bulkhead", Bulkhead, "write Bulkhead(20)"),
+
+def fitted(said: Breaker, timeout: float | None, attempt_timeout: float | None) -> Breaker:
+    """The breaker with permits that outlast the longest trial call: a stream goes on to the end of `timeout`."""
+    # What is no number is reported by Settings.
+    longest = max((time for time in (timeout, attempt_timeout) if isinstance(time, int | float)), default=0)
+    if not said.permit_expiry < longest <= 86_400:
+        return said
+    return said._replace(permit_expiry=longest, max_half_open=max(said.max_half_open, 2.0 * longest))
+
+
+# The name of a setting, its classes, its classes in `limits` by name, and what to write.
+_KINDS: tuple[tuple[str, tuple[type, ...], tuple[str, ...], str], ...] = (
+    ("retry", (Retry,), (), "write Retry(on=ConnectionError)"),
+    ("budget", (Budget,), (), "write Budget(ratio=0.1); None: no budget"),
+    ("breaker", (Breaker,), (), "write Breaker(failure_rate=0.5); None: no breaker"),
+    ("bulkhead", (Bulkhead,), ("AdaptiveLimit",), "write Bulkhead(20)"),
+    ("rate_limit", (), ("RateLimit",), "write RateLimit(10)"),
+    ("hedge", (), ("Hedge",), "write Hedge()"),
 )
+
+
+def _of_limits(names: tuple[str, ...]) -> tuple[type, ...]:
+    from guardrails.policies import limits
+
+    return tuple(getattr(limits, name) for name in names)

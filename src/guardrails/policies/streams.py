@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from guardrails.policies.engine import SWITCH
 from guardrails.policies.handed import HANDED, restore
 from guardrails.policies.operation import Operation
 
@@ -23,7 +24,8 @@ def for_generator(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
     """Guard a generator function."""
 
     def whole(*args: Any, **kwargs: Any) -> Any:
-        operation = Operation(engine)
+        operation = (SWITCH.operation or Operation)(engine)
+        span = None if SWITCH.spans is None else SWITCH.spans(operation, current=False)
         stream: Any = None
         item: Any = None
         try:
@@ -48,6 +50,8 @@ def for_generator(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
             return (yield from _rest(operation, stream, item))
         finally:
             operation.end()
+            if span is not None:
+                span.end()
 
     return whole
 

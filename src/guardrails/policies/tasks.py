@@ -10,16 +10,17 @@ import asyncio
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from guardrails.errors import NoEventLoop, Rejected
+from guardrails.errors import NoEventLoop
 from guardrails.policies.handed import HANDED, restore
 from guardrails.policies.operation import Operation
-from guardrails.policies.waiting import Queue, full, give_up, left_in_time, line_up
+from guardrails.policies.waiting import book, full, give_up, left_in_time, line_up, tell_inside
 
 if TYPE_CHECKING:
     from contextvars import Token
 
     from guardrails.policies.engine import Engine
     from guardrails.policies.handed import Handed
+    from guardrails.policies.waiting import Gate, Queue
 
 # Where timers ring. In a copy of the caller's context, each would keep alive for seconds what it holds.
 NOTHING = Context()
@@ -30,14 +31,17 @@ class TaskOperation(Operation):
 
     __slots__ = ()
 
-    async def await_place(self, places: Queue) -> None:
-        """Wait in this task for a place."""
+    async def await_place(self, gate: Queue | Gate) -> None:
+        """Wait in this task for a place, and for the turn of this call where the rate is limited."""
+        engine = self.engine
         try:
-            self.places = await await_place(self.engine, places, self.ends)
-        except Rejected as refusal:
-            if self.error is None:
-                raise
-            self.refuse(str(refusal))
+            if gate.places is not None and not self._enters(gate.places):
+                self.places = await await_place(engine, gate.places, self.ends)
+            if pause := book(engine, gate, self.ends):
+                await nap(engine, pause, "wait for its turn")
+        except BaseException as exc:
+            self.withdraw(exc)
+            raise
         self._start()
 
     def arm(self) -> None:
@@ -50,7 +54,8 @@ class TaskOperation(Operation):
         if outer is not None and outer.deadline == deadline and outer.task is task:
             return
         self.cancelling = task.cancelling()
-        self.timer = task.get_loop().call_later(deadline - self.started, self._ring, context=NOTHING)
+        timers = self.engine.virtual or task.get_loop()
+        self.timer = timers.call_later(deadline - self.started, self._ring, context=NOTHING)
 
     def flows(self) -> bool:
         """The first item is there: from now on the timer is that of the operation. Whether there is one."""
@@ -58,9 +63,9 @@ class TaskOperation(Operation):
             self._rung(None)
         if not super().flows() or self.ends is None:
             return False
-        loop = self._current().get_loop()
+        timers = self.engine.virtual or self._current().get_loop()
         self.task = None
-        self.timer = loop.call_later(self.ends - self.engine.tick(), self._ring, context=NOTHING)
+        self.timer = timers.call_later(self.ends - self.engine.tick(), self._ring, context=NOTHING)
         return True
 
     def step(self) -> Token[Handed | None]:
@@ -104,11 +109,12 @@ class TaskOperation(Operation):
 class TaskWaiter:
     """An asyncio task that waits."""
 
-    __slots__ = ("_future", "_loop", "lost")
+    __slots__ = ("_future", "_loop", "_timers", "lost")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop) -> None:
         self.lost = False
         self._loop = loop
+        self._timers = engine.virtual or loop
         self._future: asyncio.Future[bool] = loop.create_future()
 
     def wake(self) -> bool:
@@ -121,7 +127,7 @@ class TaskWaiter:
 
     async def wait(self, seconds: float) -> bool:
         """Whether somebody woke it in time."""
-        timer = self._loop.call_later(seconds, self._answer, False)  # noqa: FBT003
+        timer = self._timers.call_later(seconds, self._answer, False)  # noqa: FBT003
         try:
             return await self._future
         finally:
@@ -138,7 +144,7 @@ async def await_place(engine: Engine, places: Queue, ends: float | None) -> Queu
         loop = asyncio.get_running_loop()
     except RuntimeError:
         raise NoEventLoop(engine.name, "wait for a place") from None
-    waiter = TaskWaiter(loop)
+    waiter = TaskWaiter(engine, loop)
     seconds = line_up(engine, places, waiter, ends)
     try:
         woken = await waiter.wait(seconds)
@@ -147,13 +153,14 @@ async def await_place(engine: Engine, places: Queue, ends: float | None) -> Queu
         raise
     if not woken and left_in_time(engine, places, waiter):
         raise full(engine, places, seconds)
+    tell_inside(engine, 1)
     return places
 
 
-async def nap(engine: Engine, seconds: float) -> None:
-    """Wait between two attempts."""
+async def nap(engine: Engine, seconds: float, what: str = "wait for another attempt") -> None:
+    """Wait in this task before an attempt."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        raise NoEventLoop(engine.name, "wait for another attempt") from None
-    await asyncio.sleep(seconds)
+        raise NoEventLoop(engine.name, what) from None
+    await (asyncio.sleep(seconds) if engine.virtual is None else engine.virtual.asleep(seconds))

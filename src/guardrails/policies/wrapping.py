@@ -29,7 +29,11 @@ def guarded(engine: Engine, fn: Any) -> Any:
     if isinstance(fn, staticmethod | classmethod):
         return type(fn)(guarded(engine, fn.__func__))
     refuse(engine, fn)
-    wrapper = shell_for(fn)(engine, fn)
+    shell = shell_for(fn)
+    if engine.hedge is not None and shell.__name__ != "for_coroutine":
+        fix = "make it `async def`, or use a guard without hedge"
+        raise Unguardable(engine.name, f"{fn.__qualname__} with a hedge: no second call could begin beside it", fix)
+    wrapper = shell(engine, fn)
     wrapper.__name__ = type(fn).__name__
     functools.update_wrapper(wrapper, fn)
     setattr(wrapper, MARK, engine)
