@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS := .ci/constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint bench load precision services constraints picture clean
+.PHONY: help demo test test-long lint bench load precision recall services constraints picture clean
 
 help: ## what can be run here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ services: ## install the servers that some tests need: Redis, NATS, PostgreSQL, 
 
 precision: $(VENV)/.stamp-dev ## false alarms on released packages; downloads some 70 of them
 	@$(BIN)/python -m loadtests.precision --write docs/precision.md
+
+recall: $(VENV)/.stamp-dev ## defects of released packages that the gate finds, and that are gone at their fix; downloads both
+	@$(BIN)/python -m loadtests.recall --write docs/recall.md
 
 constraints: $(VENV)/.stamp-dev ## renew the pinned versions
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || true

@@ -141,7 +141,7 @@ WAIVER = '[[tool.guardrails.waiver]]\nid = "GR-ROUTE-001"\nwhere = "*"\nreason =
             "[tool.guardrails]\n\nzzz = 1\n",
             [
                 "pyproject.toml:3: tool.guardrails.zzz: no such key; known here: "
-                "src, exclude, python, preflight, imports, environment, waiver"
+                "src, exclude, plugins, python, preflight, imports, environment, waiver"
             ],
         ),
         (

@@ -31,6 +31,8 @@ FINDINGS = st.builds(
     verify=TEXT,
     runbook=TEXT,
     waived=st.none() | WAIVERS,
+    fingerprint=TEXT,
+    known=st.booleans(),
 )
 RECORDS = st.builds(
     GateRecord,
@@ -57,6 +59,8 @@ RECORDS = st.builds(
     summary=st.dictionaries(TEXT, st.integers()),
     project=TEXT,
     notes=st.lists(TEXT, max_size=3).map(tuple),
+    folder=TEXT,
+    strict=st.booleans(),
 )
 WAIVER = Waiver("GR-X", "app/*", "later", "ops", dt.date(2025, 6, 1), "pyproject.toml:3")
 FINDING = Finding("GR-X", Severity.ERROR, "app/a.py", 3, "message", "why", "fix", "verify", "slug")
@@ -94,7 +98,7 @@ def test_the_published_contract() -> None:
     data = json.loads(RECORD.to_json())
     assert list(data) == [
         *("record_version", "verdict", "exit_code", "project", "summary", "findings", "checks", "not_analysed"),
-        *("notes", "evidence"),
+        *("notes", "evidence", "folder", "strict"),
     ]
     assert data["checks"][0] == {"id": "GR-X", "status": "failed", "duration_ms": 12.5, "reason": None}
     assert data["findings"][1]["waived"]["until"] == "2025-06-01"
@@ -175,6 +179,21 @@ def test_an_unknown_status_severity_or_rung_is_refused() -> None:
     for place in (("checks", 0, "status"), ("findings", 0, "severity"), ("evidence", "rung")):
         with pytest.raises(GuardrailsError, match="'odd'"):
             GateRecord.from_json(json.dumps(put(RECORD.to_dict(), place, "odd")))
+
+
+def test_a_record_from_before_there_were_fingerprints_is_read() -> None:
+    data = RECORD.to_dict()
+    for holder, key in [
+        (data, "folder"),
+        (data, "strict"),
+        *((f, k) for f in data["findings"] for k in ("fingerprint", "known")),
+    ]:
+        del holder[key]
+    assert GateRecord.from_json(json.dumps(data)) == RECORD
+
+
+def test_a_waiver_or_the_baseline_excuses_a_finding() -> None:
+    assert [f.excused for f in (FINDING, FINDING.waive(WAIVER), FINDING._replace(known=True))] == [False, True, True]
 
 
 def test_severities_are_ranked_worst_first() -> None:

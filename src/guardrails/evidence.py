@@ -83,7 +83,8 @@ class Finding(NamedTuple):
     """One defect at one place: what is wrong, why it hurts, the fix, and a command that proves the fix.
 
     `path` is relative to the project, with forward slashes; `line` counts from 1, and is None where a
-    whole file or folder is meant. A waived finding stays in every output and fails nothing.
+    whole file or folder is meant. `fingerprint` stays when lines move; `known` says that the baseline holds
+    it. A finding that is waived or known stays in every output and fails nothing.
     """
 
     rule: str
@@ -96,6 +97,13 @@ class Finding(NamedTuple):
     verify: str
     runbook: str
     waived: Waiver | None = None
+    fingerprint: str = ""
+    known: bool = False
+
+    @property
+    def excused(self) -> bool:
+        """Whether it fails nothing: a waiver or the baseline covers it."""
+        return self.waived is not None or self.known
 
     @property
     def place(self) -> str:
@@ -141,7 +149,11 @@ class Evidence(NamedTuple):
 
 
 class GateRecord(NamedTuple):
-    """All that one run of the gate found, as it is stored and as every output prints it."""
+    """All that one run of the gate found, as it is stored and as every output prints it.
+
+    `folder` leads from where the gate was called to the project, so that CI finds the files; `strict` says
+    whether warnings and files that could not be analysed failed it too.
+    """
 
     verdict: Verdict
     findings: tuple[Finding, ...]
@@ -151,6 +163,8 @@ class GateRecord(NamedTuple):
     summary: Mapping[str, int]
     project: str
     notes: tuple[str, ...] = ()
+    folder: str = "."
+    strict: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -178,6 +192,8 @@ class GateRecord(NamedTuple):
             "not_analysed": [item._asdict() for item in self.not_analysed],
             "notes": list(self.notes),
             "evidence": {**self.evidence._asdict(), "argv": list(self.evidence.argv)},
+            "folder": self.folder,
+            "strict": self.strict,
         }
 
     def to_json(self) -> str:
@@ -222,6 +238,9 @@ class GateRecord(NamedTuple):
             summary=data["summary"],
             project=data["project"],
             notes=tuple(data["notes"]),
+            # Absent from records that were written before they were known.
+            folder=data.get("folder", "."),
+            strict=data.get("strict", False),
         )
 
 

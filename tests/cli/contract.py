@@ -1,14 +1,15 @@
-"""The published JSON of `guardrails preflight --format json`, as a JSON Schema."""
+"""The published JSON of the command as JSON Schemas: of `preflight` the one that ships, and the parts of others."""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-RULE = {"type": "string", "pattern": r"^GR-[A-Z]+-\d{3}$"}
+from tests.support import SRC
+
 TEXT = {"type": "string", "minLength": 1}
 COUNT = {"type": "integer", "minimum": 0}
-# Relative to the project: neither absolute nor with backslashes nor out of it.
-PATH = {"type": "string", "pattern": r"^(?!/|\.\./)[^\\]+$"}
+RECORD: dict[str, Any] = json.loads((SRC / "preflight" / "outputs" / "record.schema.json").read_text("utf-8"))
 
 
 def closed(**properties: Any) -> dict[str, Any]:
@@ -16,58 +17,11 @@ def closed(**properties: Any) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-WAIVER = closed(
-    id=RULE, where=TEXT, reason=TEXT, owner=TEXT, until={"type": "string", "format": "date"}, place={"type": "string"}
-)
-FINDING = closed(
-    rule=RULE,
-    severity={"enum": ["error", "warning", "info"]},
-    path=PATH,
-    line={"type": ["integer", "null"], "minimum": 1},
-    message=TEXT,
-    why=TEXT,
-    fix=TEXT,
-    verify=TEXT,
-    runbook={"type": "string", "pattern": "^[a-z][a-z-]+$"},
-    waived={"anyOf": [{"type": "null"}, WAIVER]},
-)
-CHECK = closed(
-    id={"enum": ["GR-SHADOW", "GR-DECO", "GR-ROUTE"]},
-    status={"enum": ["passed", "failed", "skipped", "error"]},
-    duration_ms={"type": "number", "minimum": 0},
-    reason={"type": ["string", "null"]},
-)
-SUMMARY = closed(
-    errors=COUNT,
-    warnings=COUNT,
-    infos=COUNT,
-    waived=COUNT,
-    checks_run=COUNT,
-    checks_skipped=COUNT,
-    checks_crashed=COUNT,
-    files=COUNT,
-    lines=COUNT,
-    not_analysed=COUNT,
-)
-EVIDENCE = closed(
-    rung={"const": "E2"},
-    argv={"type": "array", "items": {"type": "string"}},
-    exit_code={"enum": [0, 1, 3]},
-    started={"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$"},
-    duration={"type": "number", "minimum": 0},
-    commit={"type": ["string", "null"], "pattern": "^[0-9a-f]{40}$"},
-    dirty={"type": ["boolean", "null"]},
-    versions={"type": "object", "additionalProperties": {"type": "string"}},
-)
-RECORD = closed(
-    record_version={"const": 1},
-    verdict={"enum": ["passed", "failed", "unknown"]},
-    exit_code={"enum": [0, 1, 3]},
-    project=TEXT,
-    summary=SUMMARY,
-    findings={"type": "array", "items": FINDING},
-    checks={"type": "array", "items": CHECK, "minItems": 1},
-    not_analysed={"type": "array", "items": closed(path=PATH, reason=TEXT)},
-    notes={"type": "array", "items": {"type": "string"}},
-    evidence=EVIDENCE,
-)
+def closed_throughout(schema: Any) -> Any:
+    """The same without room for more: what ships lets keys be added, which none may be without being described."""
+    if isinstance(schema, list):
+        return [closed_throughout(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    inner = {key: closed_throughout(value) for key, value in schema.items()}
+    return {"additionalProperties": False, **inner} if "properties" in schema else inner

@@ -10,13 +10,13 @@ from jsonschema import Draft202012Validator
 
 from guardrails.evidence import GateRecord
 from tests.cli.command import BROKEN, DOUBTFUL, SOUND, UNREADABLE, guardrails, project, waiver
-from tests.cli.contract import RECORD
+from tests.cli.contract import RECORD, closed_throughout
 from tests.support import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCHEMA = Draft202012Validator(RECORD, format_checker=Draft202012Validator.FORMAT_CHECKER)
+SCHEMA = Draft202012Validator(closed_throughout(RECORD), format_checker=Draft202012Validator.FORMAT_CHECKER)
 RUNS = {
     "sound": (SOUND, "", 0, "passed"),
     "broken": (BROKEN, "", 1, "failed"),
@@ -38,13 +38,16 @@ def test_every_run_keeps_the_published_shape(tmp_path: Path, name: str) -> None:
     assert done.stderr == ""
 
 
-def test_the_schema_is_one() -> None:
+def test_the_schema_is_one_and_the_command_prints_it(tmp_path: Path) -> None:
     Draft202012Validator.check_schema(RECORD)
+    done = guardrails("preflight", "--schema", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)) == (0, RECORD)
 
 
 def test_the_summary_counts_what_the_lists_hold(tmp_path: Path) -> None:
     files = {**BROKEN, **DOUBTFUL, **UNREADABLE, "app/main.py": BROKEN["app/main.py"]}
-    done = guardrails("preflight", "--format", "json", cwd=project(tmp_path, files, waiver()))
+    families = ("--select", "GR-ROUTE", "--select", "GR-SHADOW")
+    done = guardrails("preflight", *families, "--format", "json", cwd=project(tmp_path, files, waiver()))
     record = json.loads(done.stdout)
     levels = [finding["severity"] for finding in record["findings"] if finding["waived"] is None]
     assert record["summary"] == {
@@ -52,6 +55,8 @@ def test_the_summary_counts_what_the_lists_hold(tmp_path: Path) -> None:
         "warnings": levels.count("warning"),
         "infos": levels.count("info"),
         "waived": sum(finding["waived"] is not None for finding in record["findings"]),
+        "known": 0,
+        "left_out": 0,
         "checks_run": sum(check["status"] in ("passed", "failed") for check in record["checks"]),
         "checks_skipped": 0,
         "checks_crashed": 0,

@@ -3,21 +3,24 @@
     === defect: what is wrong            a case; `clean` is one in which nothing may be found
     --- app/chats.py                     a file of it
     @router.get("/{id}")  #! GR-ROUTE-001            a finding in this line
-    @router.get("/{id}")  #! GR-ROUTE-001 warning    of another severity than the rule's own, or waived
+    @router.get("/{id}")  #! GR-ROUTE-001 warning    of another severity than the rule's own, waived or known
     --- profile.py  #! GR-SHADOW-002     a finding about the file as a whole
 
-Lines above the first case are prose. The marks are taken off before the gate sees the files.
+Lines above the first case are prose. A case with a `.gitignore` becomes a checkout. The marks are taken off
+before the gate sees the files.
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardrails.config import load_config
 from guardrails.preflight import catalogue, run_gate
+from guardrails.preflight.baseline import Baseline
 from guardrails.testing import VirtualClock
 
 if TYPE_CHECKING:
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
 
     from guardrails.evidence import Finding, GateRecord
 
+BASELINE = "baseline.jsonl"
 CORPUS = Path(__file__).parent / "corpus"
 SEVERITIES = {rule.id: rule.severity.value for rule in catalogue()}
-MARK = re.compile(r"\s*#! (GR-[A-Z]+-\d{3})(?: (error|warning|info|waived))?$")
+MARK = re.compile(r"\s*#! (GR-[A-Z]+-\d{3})(?: (error|warning|info|waived|known))?$")
 # 2025-06-15: between the dates that the waivers of the corpus bear.
 TODAY = 1_750_000_000.0
 
@@ -87,12 +91,17 @@ def write_files(folder: Path, files: Mapping[str, str]) -> Path:
         path.write_text(text, encoding="utf-8")
         if text.startswith("#!"):
             path.chmod(0o755)
+    if ".gitignore" in files:
+        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     return folder
 
 
 def gate(folder: Path, wall: float = TODAY) -> GateRecord:
     """Run the gate over a folder as the command would, whatever the environment of this process says."""
-    return run_gate(folder, config=load_config(folder, environ={}), clock=VirtualClock(wall=wall), jobs=1)
+    file = folder / BASELINE
+    baseline = Baseline.read(file, folder) if file.exists() else None
+    config = load_config(folder, environ={})
+    return run_gate(folder, config=config, baseline=baseline, clock=VirtualClock(wall=wall), jobs=1)
 
 
 def found(record: GateRecord) -> tuple[Expected, ...]:
@@ -101,7 +110,7 @@ def found(record: GateRecord) -> tuple[Expected, ...]:
 
 
 def _expected(finding: Finding) -> Expected:
-    level = finding.severity.value if finding.waived is None else "waived"
+    level = "waived" if finding.waived else "known" if finding.known else finding.severity.value
     return Expected(finding.path, finding.line, finding.rule, level)
 
 

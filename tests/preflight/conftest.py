@@ -26,7 +26,7 @@ class InProcess:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a worker's go nowhere, either
                 facts = extract.extract((base / name).read_bytes(), self.feature)
-            yield name, json.dumps(facts).encode()
+            yield name, json.dumps(facts, separators=(",", ":")).encode()
 
     def end(self) -> int:
         return 0

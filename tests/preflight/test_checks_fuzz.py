@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from guardrails.preflight.checks import decorators, routes, shadow
+from guardrails.preflight.checks import decorators, imports, routes, shadow
 from guardrails.preflight.context import Context
 from guardrails.source import Layout, Module, Root
 from guardrails.source.extract import extract
@@ -113,7 +113,7 @@ MOUNTS = st.tuples(st.sampled_from(["router", "other"]), st.sampled_from(["", ",
 SOURCES = st.lists(st.one_of(STATEMENTS, ROUTES, ROUTES, MOUNTS), max_size=10).map(
     lambda statements: HEAD + "\n".join(statements) + "\n"
 )
-FAMILIES = {"shadow": shadow, "decorators": decorators, "routes": routes}
+FAMILIES = {"shadow": shadow, "imports": imports, "decorators": decorators, "routes": routes}
 
 
 def findings_in(sources: Mapping[str, str], folder: Path) -> list[Finding]:
@@ -124,7 +124,8 @@ def findings_in(sources: Mapping[str, str], folder: Path) -> list[Finding]:
     modules = {path: Module(path, said) for path, said in facts.items() if "error" not in said}
     layout = Layout((Root("", "entry", "Procfile:1", "uvicorn app.a:app"),), None, {})
     target = Target(RUNNING, False, "x")
-    context = Context(Project(folder, layout, target, modules, (), (), (), frozenset(sources)))
+    rejected = tuple((path, said["line"], said["error"]) for path, said in facts.items() if "syntax" in said)
+    context = Context(Project(folder, layout, target, modules, (), (), (), frozenset(sources), rejected))
     return [finding for family in FAMILIES.values() for finding in family.check(context)]
 
 

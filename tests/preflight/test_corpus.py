@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from guardrails.preflight import catalogue
+from guardrails.preflight.families import LIVE_FAMILIES
+from guardrails.preflight.own_checks import FAMILY as OWN_FAMILY
 from tests.preflight.cases import Case, Expected, cases_of, corpus, counts, found, gate, write_files
 
 if TYPE_CHECKING:
@@ -14,7 +16,10 @@ if TYPE_CHECKING:
 
 CASES = corpus()
 # How many cases a family must have of each kind, at least.
-ENOUGH = {"GR-SHADOW": 5, "GR-DECO": 8, "GR-ROUTE": 8, "GR-WAIVER": 3}
+ENOUGH = {
+    "defect": {"GR-SHADOW": 5, "GR-IMPORT": 5, "GR-DECO": 8, "GR-ROUTE": 8, "GR-ENV": 5, "GR-WAIVER": 3},
+    "clean": {"GR-SHADOW": 5, "GR-IMPORT": 12, "GR-DECO": 8, "GR-ROUTE": 8, "GR-ENV": 12, "GR-WAIVER": 3},
+}
 
 
 @pytest.mark.usefixtures("no_processes")
@@ -22,14 +27,15 @@ ENOUGH = {"GR-SHADOW": 5, "GR-DECO": 8, "GR-ROUTE": 8, "GR-WAIVER": 3}
 def test_the_gate_finds_what_the_corpus_says_and_nothing_else(case: Case, tmp_path: Path) -> None:
     record = gate(write_files(tmp_path, case.files))
     assert found(record) == case.findings
-    assert record.not_analysed == ()
+    if case.rule != "GR-IMPORT-007":  # whose cases are about files that cannot be analysed
+        assert record.not_analysed == ()
     assert [check.reason for check in record.checks if check.status == "error"] == []
 
 
-@pytest.mark.parametrize("rule", [rule.id for rule in catalogue()])
+@pytest.mark.parametrize("rule", [rule.id for rule in catalogue() if rule.family not in (*LIVE_FAMILIES, OWN_FAMILY)])
 @pytest.mark.parametrize("kind", ["defect", "clean"])
 def test_every_rule_has_cases_enough(rule: str, kind: str) -> None:
-    assert counts()[rule, kind] >= ENOUGH[rule.rpartition("-")[0]]
+    assert counts()[rule, kind] >= ENOUGH[kind][rule.rpartition("-")[0]]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

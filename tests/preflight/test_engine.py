@@ -13,7 +13,8 @@ from guardrails.config import Config, PreflightConfig, WaiverEntry
 from guardrails.errors import ConfigError, InterpreterError, NotAProject, UnknownRule
 from guardrails.evidence import GateRecord, Rung
 from guardrails.preflight import run_gate, write_record
-from guardrails.preflight.checks import decorators, routes, shadow
+from guardrails.preflight.checks import decorators, env, imports, routes, shadow
+from guardrails.preflight.families import FAMILIES
 from guardrails.testing import VirtualClock
 from tests.preflight.cases import TODAY, corpus, found, gate, write_files
 
@@ -48,7 +49,16 @@ def crash(_: object) -> object:
     raise RuntimeError("half of the way")
 
 
-@pytest.mark.parametrize(("module", "family"), [(shadow, "GR-SHADOW"), (decorators, "GR-DECO"), (routes, "GR-ROUTE")])
+@pytest.mark.parametrize(
+    ("module", "family"),
+    [
+        (shadow, "GR-SHADOW"),
+        (imports, "GR-IMPORT"),
+        (decorators, "GR-DECO"),
+        (routes, "GR-ROUTE"),
+        (env, "GR-ENV"),
+    ],
+)
 def test_a_check_that_crashes_is_no_pass_and_the_others_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, family: str
 ) -> None:
@@ -56,7 +66,7 @@ def test_a_check_that_crashes_is_no_pass_and_the_others_run(
     record = gated(write_files(tmp_path, {"app.py": "x = 1\n"}))
     assert (record.verdict, record.exit_code) == ("unknown", 3)
     statuses = {check.id: check.status for check in record.checks}
-    assert statuses == {**dict.fromkeys(("GR-SHADOW", "GR-DECO", "GR-ROUTE"), "passed"), family: "error"}
+    assert statuses == {**dict.fromkeys(FAMILIES, "passed"), family: "error"}
     (crashed,) = (check for check in record.checks if check.status == "error")
     assert crashed.reason == "the check crashed: RuntimeError: half of the way"
 
@@ -108,7 +118,7 @@ def test_the_verdict_follows_the_contract(
 def test_a_project_without_python_skips_every_check_and_says_why(tmp_path: Path) -> None:
     record = gated(write_files(tmp_path, {"requirements.txt": "fastapi\n"}))
     assert {(check.status, check.reason) for check in record.checks} == {("skipped", "no Python file")}
-    assert record.summary["checks_skipped"] == 3
+    assert record.summary["checks_skipped"] == len(FAMILIES)
 
 
 @pytest.mark.parametrize(

@@ -2,65 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
+from typing import TYPE_CHECKING
 
 import pytest
 from markdown_it import MarkdownIt
 
-from guardrails.evidence import CheckResult, Evidence, Finding, GateRecord, NotAnalysed, Rung, Severity, Waiver
+from guardrails.evidence import CheckResult, Severity
 from guardrails.preflight.outputs import human, markdown
 from guardrails.preflight.outputs.human import INFO_SHOWN, SHOWN_NOT_ANALYSED, counted
+from tests.preflight.records import WAIVED, finding, record
 
-WAIVED = Waiver("GR-ROUTE-001", "app/*", "goes with v1", "@api", dt.date(2099, 12, 31), "pyproject.toml:3")
-
-
-def finding(number: int = 1, severity: Severity = Severity.ERROR, waived: Waiver | None = None) -> Finding:
-    return Finding(
-        rule="GR-ROUTE-001",
-        severity=severity,
-        path=f"app/m{number}.py",
-        line=number,
-        message=f"message {number}",
-        why="why it hurts.",
-        fix=f"fix {number}.",
-        verify="guardrails preflight",
-        runbook="route-conflict",
-        waived=waived,
-    )
-
-
-def record(
-    *findings: Finding,
-    checks: tuple[CheckResult, ...] = (CheckResult("GR-ROUTE", "passed", 0.1),),
-    not_analysed: int = 0,
-    notes: tuple[str, ...] = (),
-    verdict: str = "passed",
-) -> GateRecord:
-    opened = [f.severity.value for f in findings if f.waived is None]
-    return GateRecord(
-        verdict=verdict,  # type: ignore[arg-type]
-        findings=findings,
-        checks=checks,
-        not_analysed=tuple(NotAnalysed(f"x{n}.py", f"reason {n}") for n in range(not_analysed)),
-        evidence=Evidence(
-            Rung.STATIC, ("guardrails", "preflight"), 0, "2025-06-15T15:06:40Z", 0.5, "ab" * 20, True, {}
-        ),
-        summary={
-            "errors": opened.count("error"),
-            "warnings": opened.count("warning"),
-            "infos": opened.count("info"),
-            "waived": len(findings) - len(opened),
-            "checks_run": sum(check.status in ("passed", "failed") for check in checks),
-            "checks_skipped": sum(check.status == "skipped" for check in checks),
-            "checks_crashed": sum(check.status == "error" for check in checks),
-            "files": 1234,
-            "lines": 56789,
-            "not_analysed": not_analysed,
-        },
-        project="svc",
-        notes=notes,
-    )
-
+if TYPE_CHECKING:
+    from guardrails.evidence import GateRecord
 
 FORMS = {"human": human.render, "markdown": markdown.render}
 each_form = pytest.mark.parametrize("form", FORMS)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import random
 import string
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from guardrails.config import Config, WaiverEntry
 from guardrails.preflight import run_gate, write_record
+from guardrails.preflight.baseline import Baseline, baseline_text
 from guardrails.preflight.checks import routes
-from guardrails.preflight.outputs import human, markdown
+from guardrails.preflight.outputs import WRITERS, render
 from guardrails.testing import VirtualClock
 from tests.cli.command import SOUND, guardrails, project
 from tests.preflight.cases import TODAY, write_files
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from guardrails.evidence import GateRecord
+    from guardrails.evidence import Finding, GateRecord
 
 ALNUM = string.ascii_letters + string.digits
 FORMS: dict[str, Callable[[random.Random], str]] = {
@@ -32,10 +34,15 @@ FORMS: dict[str, Callable[[random.Random], str]] = {
     "google": lambda rng: "AIza" + drawn(rng, 35),
     "stripe": lambda rng: "sk" + "_live_" + drawn(rng, 24),
 }
-FORMATS: dict[str, Callable[[GateRecord], str]] = {
-    "human": human.render,
-    "markdown": markdown.render,
-    "json": lambda record: record.to_json(),
+FORMATS: dict[str, Callable[[GateRecord], str]] = {name: partial(render, form=name) for name in WRITERS}
+# Where a secret stands in a text, for those that only their surroundings tell.
+TEXTS: dict[str, Callable[[str], str]] = {
+    "url": lambda secret: f"connects to postgres://app:{secret}@db/orders at import",
+    "variable": lambda secret: f"DB_PASSWORD={secret} is read here",
+    "header": lambda secret: f"sends Authorization: Bearer {secret}",
+    "json": lambda secret: f'posts {{"api_key": "{secret}"}}',
+    "query": lambda secret: f"asks for /models?access_token={secret}&page=2",
+    "excerpt": lambda secret: f"`client = Client(api_key='{secret}')` has no timeout",
 }
 NO_LEAKS: dict[str, list[str]] = {name: [] for name in FORMATS}
 each_form = pytest.mark.parametrize("form", FORMS)
@@ -58,7 +65,8 @@ def leaks(text: str, planted: list[str]) -> list[str]:
 
 def planted_everywhere(folder: Path, form: str) -> tuple[GateRecord, list[str]]:
     """A run over a project that holds one secret in each place whose text the gate may repeat."""
-    (name, inside, unread, route, constant, reason, owner, where, pattern, word) = planted = list(secrets(form, 10))
+    planted = list(secrets(form, 12))
+    (name, inside, unread, route, constant, reason, owner, where, pattern, word, service, old) = planted
     decorator = constant if constant.isidentifier() else "cached"
     files = {
         f"app/{name}.py": "x = 1\n",
@@ -81,15 +89,23 @@ def planted_everywhere(folder: Path, form: str) -> tuple[GateRecord, list[str]]:
         ),
     )
     argv = ["guardrails", "preflight", f"--output=https://ops:{word}@example.org/", word]
+    project = write_files(folder / service, files)
+    (folder / "known").write_text(
+        '{"guardrails_baseline": 1}\n'
+        f'{{"path": "{old}.py", "rule": "GR-DECO-001", "fingerprint": "0123456789abcdef"}}\n',
+        encoding="utf-8",
+    )
+    baseline = Baseline.read(folder / "known", project)
     clock = VirtualClock(wall=TODAY)
-    return run_gate(write_files(folder, files), config=config, argv=argv, clock=clock), planted
+    return run_gate(project, config=config, baseline=baseline, argv=argv, clock=clock), planted
 
 
 @pytest.mark.usefixtures("no_processes")
 @each_form
 def test_no_planted_secret_leaves_in_any_format(tmp_path: Path, form: str) -> None:
     record, planted = planted_everywhere(tmp_path, form)
-    assert {"GR-SHADOW-001", "GR-ROUTE-001", "GR-WAIVER-001", "GR-WAIVER-002"} <= {f.rule for f in record.findings}
+    rules = {"GR-SHADOW-001", "GR-ROUTE-001", "GR-WAIVER-001", "GR-WAIVER-002", "GR-WAIVER-003"}
+    assert rules <= {finding.rule for finding in record.findings}
     assert len(record.not_analysed) == 1
     assert {name: leaks(render(record), planted) for name, render in FORMATS.items()} == NO_LEAKS
 
@@ -107,8 +123,51 @@ def test_the_plants_would_be_found(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("guardrails.preflight.engine.redacted", lambda text: text)
     record, planted = planted_everywhere(tmp_path, "openai")
     counts = {name: len(leaks(render(record), planted)) for name, render in FORMATS.items()}
-    assert counts["json"] >= 8
+    assert counts["json"] >= 10
+    assert counts.pop("prometheus") == 1  # the project's name is all that it shows
     assert min(counts.values()) >= 6
+
+
+def thousand_findings() -> tuple[list[Finding], list[str]]:
+    """200 findings with a secret in each of five texts: known by its own form, or by what stands around it."""
+    rng = random.Random(1000)
+    kinds: list[tuple[Callable[[random.Random], str], Callable[[str], str]]] = [
+        *((form, "a call with {} in it".format) for form in FORMS.values()),
+        *((lambda rng: drawn(rng, 24), text) for text in TEXTS.values()),
+    ]
+    planted: list[str] = []
+
+    def text() -> str:
+        make, around = kinds[len(planted) % len(kinds)]
+        planted.append(make(rng))
+        return around(planted[-1])
+
+    findings = [
+        routes.DUPLICATE.at(f"app/{text()}.py", number, text(), fix=text(), verify=text())._replace(why=text())
+        for number in range(1, 201)
+    ]
+    return findings, planted
+
+
+@pytest.mark.usefixtures("no_processes")
+@pytest.mark.parametrize("redacts", [True, False])
+def test_a_thousand_secrets_leave_in_none_of_eight_formats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redacts: bool
+) -> None:
+    findings, planted = thousand_findings()
+    monkeypatch.setattr(routes, "check", lambda _: findings)
+    if not redacts:  # so that we know that each format would have shown them
+        monkeypatch.setattr("guardrails.preflight.engine.redacted", lambda text: text)
+    record = run_gate(write_files(tmp_path, {"app.py": "x = 1\n"}), config=Config(), clock=VirtualClock(wall=TODAY))
+    found = {name: leaks(render(record), planted) for name, render in FORMATS.items()}
+    assert len(set(planted)) == 1000
+    if redacts:
+        assert found == NO_LEAKS
+        known = tuple(finding._replace(known=True) for finding in record.findings)
+        assert leaks(baseline_text(record._replace(findings=known)), planted) == []
+    else:
+        counts = {name: len(secrets) for name, secrets in found.items() if name != "prometheus"}
+        assert min(counts.values()) >= 200, counts
 
 
 @pytest.mark.usefixtures("no_processes")

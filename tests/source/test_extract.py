@@ -120,7 +120,8 @@ def test_an_import_says_what_it_takes_and_from_where(statement: str, expected: l
         ("a: int", []),
         ("a += 1", [("a", ["?"])]),
         ("a, b = f()", [("a", ["?"]), ("b", ["?"])]),
-        ("[a, *b] = f()", [("a", ["?"])]),
+        ("[a, *b] = f()", [("a", ["?"]), ("b", ["?"])]),
+        ("a, (b, c.d) = f()", [("a", ["?"]), ("b", ["?"]), ("c.d", ["?"])]),
         ("self.x.y = 1", [("self.x.y", ["c", 1])]),
         ("a[0] = 1", []),
         ("f().a = 1", []),
@@ -143,9 +144,10 @@ def test_a_statement_binds_names(statement: str, targets: list[tuple[str, Any]])
         ("if typing.TYPE_CHECKING:\n f()", ["/1:types"]),
         (
             "try:\n f()\nexcept A:\n f()\nexcept B:\n f()\nelse:\n f()\nfinally:\n f()",
-            ["/1:0", "/1:0", "/1:1", "/1:2", ""],
+            ["/1:try", "/1:try", "/1:1", "/1:2", ""],
         ),
-        ("try:\n f()\nexcept* A:\n f()", ["/1:0", "/1:1"]),
+        ("try:\n f()\nexcept* A:\n f()", ["/1:try", "/1:1"]),
+        ("try:\n f()\nfinally:\n f()", ["", ""]),
         ("match a:\n case 1:\n  f()\n case _:\n  f()", ["/1:0", "/1:1"]),
         ("for a in b:\n f()\nelse:\n f()", ["/1:loop", ""]),
         ("while a:\n f()\n if b:\n  f()", ["/1:loop", "/1:loop/3:0"]),
@@ -318,3 +320,79 @@ def test_a_worker_needs_no_site_packages() -> None:
     code = f"import runpy, sys; runpy.run_path({module.__file__!r}); print([m for m in sys.modules if 'guard' in m])"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("source", "promised"),
+    [
+        ("__all__ = ['a', 'b']", [[1, "a"], [1, "b"]]),
+        ("__all__: list[str] = ['a']", [[1, "a"]]),
+        ("__all__ = ['a'\n 'b']", [[1, "ab"]]),
+        ("__all__ = ['a'] + ['b']\n__all__ += ('c',)", [[1, "b"], [1, "a"], [2, "c"]]),
+        ("__all__ = ['a']\n__all__.append('b')\n__all__.extend(['c'])", [[1, "a"], [2, "b"], [3, "c"]]),
+        ("__all__ = ['a']\n__all__ = ['b']", [[2, "b"]]),
+        ("__all__ = ['a']\n__all__.remove('a')", None),
+        ("if x:\n __all__ = ['a']", None),
+        ("__all__ = [a]", None),
+        ("def f():\n __all__ = ['a']", None),
+    ],
+)
+def test_what_a_module_promises_is_kept_as_far_as_it_is_written_out(source: str, promised: object) -> None:
+    assert facts_of(source).get("all") == promised
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("def f():\n global a, b\n a = 1", ["a", "b"]),
+        ("a: int", ["a"]),
+        ("if (a := 1): pass", ["a"]),
+        ("[a := 1 for x in y]", ["a"]),
+        ("def f():\n if (a := 1): pass", None),
+        ("class A:\n a: int", None),
+    ],
+)
+def test_names_that_no_statement_shows_are_kept(source: str, names: object) -> None:
+    assert facts_of(source).get("also") == names
+
+
+@pytest.mark.parametrize(
+    ("source", "key"),
+    [
+        ("globals()['a'] = 1", "open"),
+        ("import sys\nsys.modules[__name__] = 1", "open"),
+        ("replace(__name__, 1)", "open"),
+        ("__path__ = []", "open"),
+        ("import sys\nsys.path.insert(0, '.')", "paths"),
+        ("if __name__ == '__main__': pass", "main"),
+        ("raise ImportError", "raises"),
+    ],
+)
+def test_what_changes_imports_is_kept(source: str, key: str) -> None:
+    facts = facts_of(source)
+    assert [name for name in ("open", "paths", "main", "raises") if facts.get(name)] == [key]
+
+
+def test_an_ordinary_module_changes_nothing() -> None:
+    facts = facts_of("import sys\nlog = getLogger(__name__)\nif x:\n raise ImportError\ndef f():\n raise ValueError\n")
+    assert [name for name in ("open", "paths", "main", "raises", "all", "also") if name in facts] == []
+
+
+def test_a_name_of_an_import_of_several_lines_has_its_own_line() -> None:
+    facts = facts_of("from a import (\n    b,\n    c,\n)\nimport d")
+    assert [(item[0], item[5], item[7:]) for item in facts["imports"]] == [(1, "b", [1]), (1, "c", [2]), (5, None, [])]
+
+
+def test_an_import_inside_a_with_is_marked() -> None:
+    facts = facts_of("with a:\n import b\n def f():\n  import c\nimport d")
+    assert [item[2] for item in facts["imports"]] == ["/1:with", "/1:with", ""]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the statement is new in Python 3.12")
+def test_a_type_alias_binds_its_name() -> None:
+    assert [bind[3] for bind in facts_of("type Ids = list[int]")["binds"]] == ["Ids"]
+
+
+def test_patterns_bind_their_names() -> None:
+    facts = facts_of("match a:\n case [b, *c]: pass\n case {'x': d, **e} as f: pass")
+    assert sorted(bind[3] for bind in facts["binds"]) == ["b", "c", "d", "e", "f"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from guardrails.cli.printing import say
+from guardrails.preflight.outputs import WRITERS, render
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from guardrails.config import Config
     from guardrails.evidence import GateRecord
+    from guardrails.preflight.baseline import Baseline
 
 STYLES = {
     "error": {"fg": "red", "bold": True},
@@ -24,24 +29,27 @@ STYLES = {
     "path": {"bold": True},
 }
 BAR_AFTER = 1.0
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _show_schema(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's signature
+    if wanted:
+        from importlib.resources import files
+
+        say((files("guardrails.preflight.outputs") / "record.schema.json").read_text("utf-8"))
+        ctx.exit()
 
 
 @click.command(
     "preflight",
     short_help="Run the gate over a project.",
-    epilog="Example: guardrails preflight --static --format json path/to/backend",
+    epilog="Example: guardrails preflight --static --output junit=gate.xml path/to/backend",
 )
 @click.argument("path", type=click.Path(path_type=Path), default=".")
 @click.option(
     "--static",
     is_flag=True,
-    help="Only checks that execute nothing of the project. Today that is all of them.",
-)
-@click.option("--format", "form", type=click.Choice(["human", "json", "markdown"]), default="human", show_default=True)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file instead of the terminal.",
+    help="Execute nothing of the project, whatever its configuration names.",
 )
 @click.option(
     "--select",
@@ -51,24 +59,57 @@ BAR_AFTER = 1.0
 )
 @click.option("--profile", metavar="NAME", help="A shipped profile: ci (warnings fail) or entrypoint (writes nothing).")
 @click.option("--strict", is_flag=True, default=None, help="Warnings and files that could not be analysed fail too.")
+@click.option("--baseline", type=FILE, help="What this file knows fails nothing: only new findings do.")
+@click.option("--write-baseline", type=FILE, help="Write what is found now to this file, for --baseline.")
+@click.option(
+    "--since",
+    metavar="REV",
+    help="Only findings at files changed since this git revision, committed or not.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(WRITERS)),
+    default="human",
+    metavar="FORMAT",
+    help=f"What is printed: {', '.join(WRITERS)}. Default: human.",
+)
+@click.option(
+    "--output",
+    "outputs",
+    multiple=True,
+    metavar="FORMAT=FILE",
+    help="Also write a format to a file, such as junit=gate.xml. Repeatable.",
+)
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_schema,
+    help="Print the JSON Schema of the format json.",
+)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Parser processes. Default: one a core.")
 @click.option(
     "--no-record", is_flag=True, help="Leave nothing behind: neither the record nor the cache in .guardrails/."
 )
 def command(
     path: Path,
-    static: bool,  # noqa: ARG001, FBT001 - accepted so that pipelines can fix it before live checks exist
+    static: bool,  # noqa: FBT001
     form: str,
-    output: Path | None,
+    outputs: tuple[str, ...],
     select: tuple[str, ...],
     profile: str | None,
     strict: bool | None,  # noqa: FBT001
+    baseline: Path | None,
+    write_baseline: Path | None,
+    since: str | None,
     jobs: int | None,
     no_record: bool,  # noqa: FBT001
 ) -> None:
     """Find what would break a deployment of the project in PATH (default: here).
 
-    Needs no configuration and executes nothing of the project. Exit status: 0 passed (warnings allowed),
+    Needs no configuration. Executes nothing of the project but what [tool.guardrails.imports] names. Exit status: 0 passed (warnings allowed),
     1 a check failed, 2 usage or configuration error and nothing ran, 3 could not find out.
     """
     import gc
@@ -78,18 +119,30 @@ def command(
     # The model of a large project is millions of small objects that live until the process ends:
     # looking for cycles among them took half of the run.
     gc.disable()
-    if output is not None:
-        _require_writable(output)
-    config = _config(path, profile, no_record=no_record)
+    files = _files(outputs)
+    _require_writable([*files, *([write_baseline] if write_baseline else [])])
+    known = _baseline(path, baseline, write_baseline, partial=bool(select or since))
+    config = configured(path, profile, no_record=no_record)
     bar = _Bar()
     argv = ["guardrails", *sys.argv[1:]]
-    record = run_gate(path, strict=strict, select=select, jobs=jobs, config=config, argv=argv, progress=bar.show)
+    record = run_gate(
+        path,
+        static=static,
+        strict=strict,
+        select=select,
+        jobs=jobs,
+        config=config,
+        baseline=known,
+        since=since,
+        argv=argv,
+        progress=bar.show,
+    )
     bar.clear()
-    text = _render(record, form, coloured=output is None)
-    if output is None:
-        say(text, color=_wants_colour())
-    else:
-        _write(output, text)
+    say(_render(record, form), color=_wants_colour())
+    for file, name in files.items():
+        _write(file, render(record, name))
+    if write_baseline:
+        _write_baseline(record, write_baseline)
     if config.preflight.record:
         from guardrails.preflight.record import write_record
 
@@ -99,7 +152,8 @@ def command(
     sys.exit(record.exit_code)
 
 
-def _config(path: Path, profile: str | None, *, no_record: bool) -> Config:
+def configured(path: Path, profile: str | None, *, no_record: bool) -> Config:
+    """The project's settings under those of a shipped profile. Raises BadParameter where there is none of that name."""
     from guardrails.config import load_config
     from guardrails.source import require_folder
 
@@ -118,21 +172,57 @@ def _profile(name: str) -> Path:
     return shipped("checks") / f"{name}.toml"
 
 
-def _render(record: GateRecord, form: str, *, coloured: bool) -> str:
-    if form == "json":
-        return record.to_json()
-    if form == "markdown":
-        from guardrails.preflight.outputs import markdown
+def _files(outputs: Iterable[str]) -> Mapping[Path, str]:
+    """What to write, by file. Raises BadParameter for what is no FORMAT=FILE and for two formats in one file."""
+    files: dict[Path, str] = {}
+    for output in outputs:
+        form, _, name = output.partition("=")
+        if form not in WRITERS or not name:
+            raise click.BadParameter(
+                f"{output!r} is no FORMAT=FILE; formats are {', '.join(WRITERS)}", param_hint="--output"
+            )
+        if Path(name) in files:
+            raise click.BadParameter(f"{name} is named twice: one file holds one format", param_hint="--output")
+        files[Path(name)] = form
+    return files
 
-        return markdown.render(record)
-    from guardrails.preflight.outputs import human
 
-    return human.render(record, _paint if coloured and _wants_colour() else lambda text, _role: text)
+def _baseline(path: Path, file: Path | None, written: Path | None, *, partial: bool) -> Baseline | None:
+    if file is None and written is None:
+        return None
+    from guardrails.preflight.baseline import Baseline
+
+    if file is not None and written is not None:
+        raise click.BadParameter("it replaces the baseline: leave --baseline away", param_hint="--write-baseline")
+    if written is not None:
+        if partial:
+            raise click.BadParameter(
+                "with --select or --since it would forget what these leave out", param_hint="--write-baseline"
+            )
+        return Baseline.anew(written, path)
+    return Baseline.read(file, path) if file is not None else None
+
+
+def _write_baseline(record: GateRecord, file: Path) -> None:
+    from guardrails.preflight.baseline import baseline_text
+
+    if record.summary["checks_crashed"]:
+        click.echo(f"guardrails: {file} was not written: a check crashed, so not all is known", err=True)
+        return
+    _write(file, baseline_text(record))
+    known = record.summary["known"]
+    click.echo(f"guardrails: {file}: findings known: {known}. Commit it and run with --baseline {file}", err=True)
+
+
+def _render(record: GateRecord, form: str) -> str:
+    if form == "human":
+        from guardrails.preflight.outputs import human
+
+        return human.render(record, _paint if _wants_colour() else lambda text, _role: text)
+    return render(record, form)
 
 
 def _wants_colour() -> bool:
-    import os
-
     if os.environ.get("NO_COLOR"):
         return False
     return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
@@ -142,21 +232,24 @@ def _paint(text: str, role: str) -> str:
     return click.style(text, **STYLES[role])  # type: ignore[arg-type]
 
 
-def _require_writable(output: Path) -> None:
+def _require_writable(files: Iterable[Path]) -> None:
     """Before the run: a minute of work must not end with nowhere to put it."""
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with output.open("a", encoding="utf-8"):
-            pass
-    except OSError as exc:
-        raise click.BadParameter(f"cannot write {output}: {exc.strerror}", param_hint="--output") from exc
+    from guardrails.preflight.record import require_replaceable
+
+    for file in files:
+        try:
+            require_replaceable(file)
+        except OSError as exc:
+            raise click.BadParameter(f"cannot write {file}: {exc.strerror}") from exc
 
 
-def _write(output: Path, text: str) -> None:
+def _write(file: Path, text: str) -> None:
+    from guardrails.preflight.record import replace_file
+
     try:
-        output.write_text(text, encoding="utf-8")
+        replace_file(file, text)
     except OSError as exc:
-        raise click.BadParameter(f"cannot write {output}: {exc.strerror}", param_hint="--output") from exc
+        raise click.BadParameter(f"cannot write {file}: {exc.strerror}") from exc
 
 
 class _Bar:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+from guardrails.config import Config
 from guardrails.source import Names
 
 if TYPE_CHECKING:
@@ -18,14 +19,28 @@ if TYPE_CHECKING:
 class Context:
     """The analysed project. `names` is shared by all checks, because it remembers what it resolved."""
 
-    def __init__(self, project: Project, python: str | None = None) -> None:
+    def __init__(self, project: Project, config: Config | None = None) -> None:
         self.project = project
-        # The interpreter that the configuration names, which owns the application's libraries.
-        self.python = python
+        self.config = config or Config()
+        # What a check has to say besides its findings, shown with the verdict.
+        self.notes: list[str] = []
+
+    @property
+    def python(self) -> str | None:
+        """The interpreter that the configuration names, which owns the application's libraries."""
+        return self.config.python
 
     @cached_property
     def names(self) -> Names:
         return Names(self.project)
+
+
+class Skip(Exception):
+    """Raised by a check that does not apply; the text says why."""
+
+
+class CannotTell(Exception):
+    """Raised by a check that could not find out; the text says why. What it found until then counts."""
 
 
 class Check(Protocol):

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from guardrails.errors import UnknownRule
-from guardrails.preflight import waivers
+from guardrails.preflight import own_checks, waivers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,22 +17,26 @@ if TYPE_CHECKING:
 # Families in the order in which they run. Each is a module of `preflight.checks` with RULES and `check`.
 FAMILIES = {
     "GR-SHADOW": "shadow",
+    "GR-IMPORT": "imports",
     "GR-DECO": "decorators",
     "GR-ROUTE": "routes",
+    "GR-ENV": "env",
 }
+# Those that execute the application: never under --static, and only where something is configured for them.
+LIVE_FAMILIES = {"GR-LIVE": "live"}
 WAIVER_FAMILY = "GR-WAIVER"
 
 
 def family_module(family: str) -> Check:
     """The check of one family, imported at first use."""
-    module: Check = import_module(f"guardrails.preflight.checks.{FAMILIES[family]}")
+    module: Check = import_module(f"guardrails.preflight.checks.{({**FAMILIES, **LIVE_FAMILIES})[family]}")
     return module
 
 
 def catalogue() -> list[Rule]:
     """Every rule, by id."""
-    rules = [rule for family in FAMILIES for rule in family_module(family).RULES]
-    return sorted([*rules, *waivers.RULES], key=lambda rule: rule.id)
+    rules = [rule for family in (*FAMILIES, *LIVE_FAMILIES) for rule in family_module(family).RULES]
+    return sorted([*rules, *waivers.RULES, *own_checks.RULES], key=lambda rule: rule.id)
 
 
 def find_rules(wanted: str) -> list[Rule]:
@@ -42,14 +46,14 @@ def find_rules(wanted: str) -> list[Rule]:
     if not rules:
         import difflib
 
-        known = [*FAMILIES, WAIVER_FAMILY, *(rule.id for rule in catalogue())]
+        known = [*FAMILIES, *LIVE_FAMILIES, WAIVER_FAMILY, own_checks.FAMILY, *(rule.id for rule in catalogue())]
         raise UnknownRule(wanted, difflib.get_close_matches(wanted, known, n=2, cutoff=0.5))
     return rules
 
 
-def selected_families(select: Iterable[str]) -> list[str]:
-    """The families that hold the selected ids, all when none is selected. Raises UnknownRule."""
+def selected_families(select: Iterable[str], families: Iterable[str] = tuple(FAMILIES)) -> list[str]:
+    """Those of `families` that hold the selected ids, all when none is selected. Raises UnknownRule."""
     wanted = {rule.family for item in select for rule in find_rules(item)}
     # Waivers are judged by what the other families find.
     everything = not wanted or WAIVER_FAMILY in wanted
-    return [family for family in FAMILIES if everything or family in wanted]
+    return [family for family in families if everything or family in wanted]

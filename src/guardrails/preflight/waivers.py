@@ -45,7 +45,18 @@ UNMATCHED = Rule(
     good='[[tool.guardrails.waiver]]\nid = "GR-ROUTE-001"\nwhere = "app/legacy.py"',
     runbook="waivers",
 )
-RULES = (EXPIRED, UNMATCHED)
+MENDED = Rule(
+    id="GR-WAIVER-003",
+    title="an entry of the baseline whose defect is gone",
+    severity=Severity.WARNING,
+    why="Left in place, it would excuse the same defect when it comes back.",
+    fix="Delete the line, or write the baseline again with --write-baseline.",
+    verify=_VERIFY,
+    bad='{"path": "app/old.py", "rule": "GR-ROUTE-001", "fingerprint": "0f1e2d3c4b5a6978"}  # mended last month',
+    good="# the line is deleted",
+    runbook="waivers",
+)
+RULES = (EXPIRED, UNMATCHED, MENDED)
 
 
 def configured(config: Config, catalogue: Callable[[], Iterable[Rule]]) -> tuple[Waiver, ...]:

@@ -5,7 +5,7 @@ Nothing of the project is executed. `load_project(path)` is the way in.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from guardrails.errors import ConfigError, NotAProject
 from guardrails.source.files import Role, list_files
@@ -50,7 +50,7 @@ def load_project(
         raise NotAProject(str(path), "no Python project here: no .py file and no pyproject.toml below it")
     layout = read_layout(tree, src)
     target = choose_target(layout.pin, python, path)
-    facts: dict[str, dict[str, object]] = {}
+    facts: dict[str, dict[str, Any]] = {}
     notes = [*_about_excluded(tree), _about_roots(layout)]
     if tree.cache_committed:
         notes.append("the cache in .guardrails/cache is committed, so it is not believed: remove it from git")
@@ -72,6 +72,10 @@ def load_project(
         others=tree.others,
         notes=tuple(notes),
         python=frozenset(tree.python),
+        rest=tree.rest,
+        rejected=tuple(
+            (name, fact.get("line", 1), fact["error"]) for name, fact in facts.items() if fact.get("certain")
+        ),
     )
 
 

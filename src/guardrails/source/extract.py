@@ -13,7 +13,13 @@ first item names its kind: ["c", constant] ["()", function, arguments, keywords]
 
 An *arm* says under which condition a statement stands: "12:0/30:1" is the first branch of the `if` in
 line 12 and, inside it, the second of that in line 30. Two arms that part at one line exclude each
-other. A loop adds "45:loop", an `if TYPE_CHECKING:` adds "7:types".
+other. A loop adds "45:loop", an `if TYPE_CHECKING:` adds "7:types", the body of a `try` with handlers
+"9:try"; an import inside a `with` has "3:with", because what it raises may be suppressed there.
+
+For what an importer can rely on, besides names and imports: `all` (the entries of `__all__`, with their
+lines), `also` (names that are bound where no statement shows it), `open` (the module changes its own names
+or the import system at run time), `raises` (the line at which the module always gives up), `paths` (it edits
+sys.path), `main` (it is a script).
 """
 
 from __future__ import annotations
@@ -38,11 +44,18 @@ if TYPE_CHECKING:
     Expr = Any
 
 # Part of the cache key: raise it whenever the shape or the content of the facts changes.
-SCHEMA = 3
+SCHEMA = 4
 MAX_BYTES = 1_048_576
 HTTP_VERBS = frozenset({"get", "post", "put", "patch", "delete", "options", "head", "websocket_connect"})
 LOCAL_URLS = ("http://localhost", "http://127.0.0.1", "http://0.0.0.0")
 UNKNOWN = ["?"]
+# What a module that changes names behind the statements' back has somewhere in its text.
+OPENERS = (
+    b"globals(", b"exec(", b"sys.modules", b"import modules", b"locals()[", b"locals().", b"vars()[", b"vars().",
+    b"__dict__", b"__path__", b"extend_path", b"declare_namespace", b"meta_path", b"path_hooks", b"_convert_(",
+    b"_convert(", b"global_enum", b"f_globals", b"initpkg",
+)  # fmt: skip
+PATH_EDITS = (b"sys.path.", b"sys.path[", b"sys.path =", b"sys.path +=", b"addsitedir", b"import path\n")
 
 
 def empty() -> Facts:
@@ -76,8 +89,13 @@ def extract(data: bytes, feature: tuple[int, int] | None = None) -> Facts:
         walker.module(tree)
         if b"client" in data:
             walker.requests_in(tree)
+        if b":=" in data:
+            walker.walruses_in(tree)
     except RecursionError:
         return {**facts, "error": "nested too deeply to be walked"}
+    walker.open = walker.open or any(token in data for token in OPENERS)
+    walker.paths = any(token in data for token in PATH_EDITS)
+    walker.main = b"__main__" in data
     facts["lines"] = data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
     facts.update(walker.facts())
     return facts
@@ -103,9 +121,16 @@ class Walker:
         self.texts: list[Any] = []
         self.requests: list[Any] = []
         self.urls: list[Any] = []
+        self.all: list[Any] | None = []
+        self.also: list[str] = []
+        self.raises = 0
+        self.open = self.paths = self.main = False
 
     def facts(self) -> Facts:
-        names = ("imports", "scopes", "binds", "calls", "texts", "requests", "urls")
+        names = (
+            "imports", "scopes", "binds", "calls", "texts", "requests", "urls",
+            "all", "also", "raises", "open", "paths", "main",
+        )  # fmt: skip
         return {name: value for name in names if (value := getattr(self, name))}
 
     def module(self, tree: ast.Module) -> None:
@@ -136,14 +161,14 @@ class Walker:
             [a.arg, reduce(a.annotation) if a.annotation is not None else None]
             for a in (*args.posonlyargs, *args.args, *args.kwonlyargs)
         ]
-        index = self.open(kind, node, scope, arm, params, [])
+        index = self.enter(kind, node, scope, arm, params, [])
         self.body(node.body, index, "")
 
     def klass(self, node: ast.ClassDef, scope: int, arm: str) -> None:
-        index = self.open("class", node, scope, arm, [], [reduce(base) for base in node.bases])
+        index = self.enter("class", node, scope, arm, [], [reduce(base) for base in node.bases])
         self.body(node.body, index, "")
 
-    def open(
+    def enter(
         self,
         kind: str,
         node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
@@ -163,39 +188,97 @@ class Walker:
             self.imports.append([node.lineno, scope, arm, 0, alias.name, None, alias.asname])
 
     def import_from(self, node: ast.ImportFrom, scope: int, arm: str) -> None:
+        first = node.lineno
         for alias in node.names:
-            self.imports.append([node.lineno, scope, arm, node.level, node.module or "", alias.name, alias.asname])
+            item = [first, scope, arm, node.level, node.module or "", alias.name, alias.asname]
+            below = getattr(alias, "lineno", first) - first  # Python 3.9 does not say
+            self.imports.append([*item, below] if below else item)
 
     def assign(self, node: ast.Assign, scope: int, arm: str) -> None:
         value = reduce(node.value)
         for target in node.targets:
             self.bind(target, value, node.lineno, scope, arm)
+            if scope == 0 and is_all(target):
+                self.promise(node.value, arm, anew=True)
 
     def ann_assign(self, node: ast.AnnAssign, scope: int, arm: str) -> None:
         if node.value is not None:
             self.bind(node.target, reduce(node.value), node.lineno, scope, arm)
+            if scope == 0 and is_all(node.target):
+                self.promise(node.value, arm, anew=True)
+        elif scope == 0 and node.target.__class__ is ast.Name:
+            self.also.append(node.target.id)
 
     def aug_assign(self, node: ast.AugAssign, scope: int, arm: str) -> None:
         self.bind(node.target, UNKNOWN, node.lineno, scope, arm)
+        if scope == 0 and is_all(node.target):
+            self.promise(node.value, arm, anew=False)
 
     def bind(self, target: ast.expr, value: Expr, line: int, scope: int, arm: str) -> None:
-        name = reduce(target)
-        if isinstance(name, str):
+        if target.__class__ in (ast.Tuple, ast.List):
+            for item in target.elts:
+                self.bind(item, UNKNOWN, line, scope, arm)
+        elif target.__class__ is ast.Starred:
+            self.bind(target.value, UNKNOWN, line, scope, arm)
+        elif isinstance(name := reduce(target), str):
             self.binds.append([scope, arm, line, name, value])
-        elif name[0] == "[]":
-            for item in name[1]:
-                if isinstance(item, str):
-                    self.binds.append([scope, arm, line, item, UNKNOWN])
+
+    def promise(self, value: ast.expr, arm: str, *, anew: bool) -> None:
+        """Keep what `__all__` lists, as far as it is written out; nothing where a branch decides."""
+        if anew:
+            self.all = []
+        if arm or self.all is None:
+            self.all = None
+            return
+        waiting = [value]
+        while waiting:
+            part = waiting.pop()
+            if part.__class__ is ast.BinOp:
+                waiting += [part.left, part.right]
+            elif part.__class__ in (ast.List, ast.Tuple):
+                self.all += [
+                    [item.lineno, portable(item.value)]
+                    for item in part.elts
+                    if item.__class__ is ast.Constant and item.value.__class__ is str
+                ]
+
+    def global_(self, node: ast.Global, scope: int, arm: str) -> None:  # noqa: ARG002 - one signature for all
+        self.also += node.names
+
+    def raise_(self, node: ast.Raise, scope: int, arm: str) -> None:
+        if scope == 0 and not arm and not self.raises:
+            self.raises = node.lineno
+
+    def type_alias(self, node: Any, scope: int, arm: str) -> None:
+        self.binds.append([scope, arm, node.lineno, node.name.id, UNKNOWN])
+
+    def walruses_in(self, tree: ast.Module) -> None:
+        """`(name := …)` outside functions and classes binds a name of the module."""
+        for statement in tree.body:
+            if statement.__class__ not in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
+                self.also += [node.target.id for node in ast.walk(statement) if node.__class__ is ast.NamedExpr]
 
     def expression(self, node: ast.Expr, scope: int, arm: str) -> None:
         value = node.value
         if value.__class__ is ast.Await:
             value = value.value
         if value.__class__ is ast.Call:
-            self.calls.append([scope, arm, node.lineno, reduce(value)])
+            call = reduce(value)
+            self.calls.append([scope, arm, node.lineno, call])
+            if scope == 0:
+                self.note_call(value, call, arm)
         elif value.__class__ is ast.Yield and value.value is not None:
             # What a fixture yields is what its users get, as if it were returned.
             self.scopes[scope][7].append(reduce(value.value))
+
+    def note_call(self, node: ast.Call, call: Expr, arm: str) -> None:
+        """A statement of the module that changes what it offers."""
+        if "__name__" in call[2]:
+            self.open = True  # handed its own name, a helper may replace the module
+        elif call[1] in ("__all__.extend", "__all__.append") and call[2]:
+            self.promise(node.args[0] if call[1].endswith("extend") else ast.List(node.args[:1]), arm, anew=False)
+        elif str(call[1]).startswith("__all__."):
+            self.all = None
 
     def return_(self, node: ast.Return, scope: int, arm: str) -> None:  # noqa: ARG002 - one signature for all
         if node.value is not None:
@@ -217,14 +300,20 @@ class Walker:
             return
 
     def try_(self, node: ast.Try, scope: int, arm: str) -> None:
-        self.body(node.body, scope, f"{arm}/{node.lineno}:0")
-        self.body(node.orelse, scope, f"{arm}/{node.lineno}:0")
+        # Without a handler nothing is caught: the body runs, or the whole fails.
+        body = f"{arm}/{node.lineno}:try" if node.handlers else arm
+        self.body(node.body, scope, body)
+        self.body(node.orelse, scope, body)
         for number, handler in enumerate(node.handlers, 1):
             self.body(handler.body, scope, f"{arm}/{node.lineno}:{number}")
         self.body(node.finalbody, scope, arm)
 
     def match(self, node: ast.Match, scope: int, arm: str) -> None:
         for number, case in enumerate(node.cases):
+            for part in ast.walk(case.pattern):
+                name = getattr(part, "name", None) or getattr(part, "rest", None)
+                if name is not None:
+                    self.binds.append([scope, f"{arm}/{node.lineno}:{number}", node.lineno, name, UNKNOWN])
             self.body(case.body, scope, f"{arm}/{node.lineno}:{number}")
 
     def loop(self, node: ast.For | ast.AsyncFor | ast.While, scope: int, arm: str) -> None:
@@ -237,7 +326,10 @@ class Walker:
         for item in node.items:
             if item.optional_vars is not None:
                 self.bind(item.optional_vars, reduce(item.context_expr), node.lineno, scope, arm)
+        before = len(self.imports)
         self.body(node.body, scope, arm)
+        for item in self.imports[before:]:
+            item[2] += f"/{node.lineno}:with"
 
     def requests_in(self, tree: ast.AST) -> None:
         """Every `something.get("/path")`, wherever it stands: what tests and clients ask of a service."""
@@ -273,9 +365,17 @@ HANDLERS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.While: Walker.loop,
     ast.With: Walker.with_,
     ast.AsyncWith: Walker.with_,
+    ast.Global: Walker.global_,
+    ast.Raise: Walker.raise_,
 }
 if hasattr(ast, "TryStar"):
     HANDLERS[ast.TryStar] = Walker.try_
+if hasattr(ast, "TypeAlias"):
+    HANDLERS[ast.TypeAlias] = Walker.type_alias
+
+
+def is_all(target: ast.expr) -> bool:
+    return target.__class__ is ast.Name and target.id == "__all__"
 
 
 def reduce(node: Any, depth: int = 0) -> Expr:  # noqa: C901 - one branch a kind of expression, each one line

@@ -32,6 +32,7 @@ MAX_OTHER_BYTES = 1_048_576
 # Files beside Python that say how a project is started, tested and called.
 _OTHER_NAMES = re.compile(
     r"Dockerfile.*|Procfile|Makefile|\.python-version|.*\.(dockerfile|sh|toml|ya?ml|cfg|ini|txt|md)"
+    r"|.*\.env([._-].*)?|\.envrc|(dot)?_?env[._-](example|sample|template|dist|defaults?)"
 )
 
 
@@ -70,6 +71,8 @@ class Tree(NamedTuple):
     left_out: tuple[tuple[str, str], ...]
     # Pattern -> how many Python files it left out.
     excluded: dict[str, int]
+    # Every other file, and every file that `exclude` leaves out: what they read is read all the same.
+    rest: tuple[str, ...] = ()
     # Whether git holds what lies in `.guardrails/cache`, which then is somebody's word and not ours.
     cache_committed: bool = False
 
@@ -94,20 +97,24 @@ def list_files(base: Path, exclude: Sequence[str] = ()) -> Tree:
     # None or nothing: no checkout, or one that ignores this very folder.
     tracked = tracked_files(base) or []
     names: Iterable[str] = _outside_skipped(tracked) if tracked else _from_walk(base, left_out)
-    python, others = [], []
+    python, others, rest = [], [], []
     excluded = dict.fromkeys(exclude, 0)
     for name in names:
         pattern = next((p for p in exclude if matches_glob(p, name)), None)
         if pattern is not None:
             excluded[pattern] += name.endswith(".py")
+            rest.append(name)
             continue
         if name.endswith(".py"):
             python.append(name)
         elif _OTHER_NAMES.fullmatch(name, name.rfind("/") + 1):
             others.append(name)
+        else:
+            rest.append(name)
     committed = any(name.startswith(".guardrails/cache/") for name in tracked)
     kept = [name for name in python if not _is_second_name(base, name, left_out)]
-    return Tree(base, tuple(sorted(kept)), tuple(sorted(others)), tuple(sorted(left_out)), excluded, committed)
+    told = tuple(sorted(left_out))
+    return Tree(base, tuple(sorted(kept)), tuple(sorted(others)), told, excluded, tuple(rest), committed)
 
 
 def text_of(path: Path) -> str:

@@ -84,7 +84,7 @@ def _from_image(path: str, text: str, context: str, exists: Callable[[str], bool
     copies: list[tuple[str, str]] = []
     # Name of a stage -> what it has copied and where it works: later ones build on it or copy from it.
     stages: dict[str, tuple[list[tuple[str, str]], str]] = {}
-    for number, line in _instructions(text):
+    for number, line in instructions(text):
         word, _, rest = line.partition(" ")
         word, rest = word.upper(), rest.strip()
         if word == "FROM":
@@ -142,7 +142,7 @@ def _has_target(launch: Launch, exists: Callable[[str], bool]) -> bool:
     return False
 
 
-def _instructions(text: str) -> Iterator[tuple[int, str]]:
+def instructions(text: str) -> Iterator[tuple[int, str]]:
     """(line, instruction) with continued lines joined and comments dropped."""
     start = 0
     parts: list[str] = []
@@ -167,7 +167,7 @@ def _copies(
     exists: Callable[[str], bool],
 ) -> Iterator[tuple[str, str]]:
     """(folder in the image, folder in the project) for each source folder of one COPY."""
-    words = [word for word in _as_command(rest) if not word.startswith("--")]
+    words = [word for word in as_command(rest) if not word.startswith("--")]
     if len(words) < 2:
         return
     target = posixpath.normpath(posixpath.join(workdir, words[-1]))
@@ -202,7 +202,7 @@ def _yaml_items(lines: list[str]) -> str:
     return " ".join(items)
 
 
-def _as_command(text: str) -> list[str]:
+def as_command(text: str) -> list[str]:
     """A command as words, from its JSON or its shell form."""
     if text.startswith("["):
         import json
@@ -225,10 +225,10 @@ def _as_command(text: str) -> list[str]:
 def _from_text(text: str, cwd: str, place: str) -> Iterator[Launch]:
     """The launches in a command as a file writes it: JSON, or shell with `&&` and `cd`."""
     if text.startswith("["):
-        yield from _launch(_as_command(text), cwd, place)
+        yield from _launch(as_command(text), cwd, place)
         return
     command: list[str] = []
-    for word in (*_as_command(text.strip()), ";"):
+    for word in (*as_command(text.strip()), ";"):
         if word.strip("&;|"):
             command.append(word)
             continue

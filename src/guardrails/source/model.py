@@ -66,7 +66,10 @@ class Call(NamedTuple):
 
 
 class Import(NamedTuple):
-    """One imported name. `name` is None for `import module`, "*" for a star."""
+    """One imported name. `name` is None for `import module`, "*" for a star.
+
+    `below`: how many lines under the first of the statement the name stands.
+    """
 
     line: int
     scope: int
@@ -75,6 +78,7 @@ class Import(NamedTuple):
     module: str
     name: str | None
     alias: str | None
+    below: int = 0
 
     @property
     def bound(self) -> str:
@@ -224,6 +228,10 @@ class Project(NamedTuple):
     notes: tuple[str, ...]
     # Every Python path, analysed or not: a file that does not parse still shadows.
     python: frozenset[str]
+    # (path, line, reason) of what the target's grammar surely rejects.
+    rejected: tuple[tuple[str, int, str], ...] = ()
+    # Paths of all files that are neither Python nor in `others`, and of those that `exclude` leaves out.
+    rest: tuple[str, ...] = ()
 
 
 def exclusive(one: str, other: str) -> bool:

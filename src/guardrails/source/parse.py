@@ -83,7 +83,7 @@ class Parser:
                 self.notes += self.cache.store(lines)
         for name in names:
             if "error" in facts[name]:
-                facts[name]["error"] = self._in_words(facts[name])
+                facts[name].update(self._in_words(facts[name]))
         # In the order of the names, not in that in which workers answered: runs must not differ.
         return {name: facts[name] for name in names}
 
@@ -101,21 +101,26 @@ class Parser:
         feature = self.target.version if self.target.pinned and version > self.target.version else None
         fresh.update(self._extract(executable, feature, rejected))
 
-    def _in_words(self, facts: Facts) -> str:
+    def _in_words(self, facts: Facts) -> Facts:
+        """The reason for readers; `certain`: whether the target surely rejects the file, and no tool is lacking."""
         reason = str(facts["error"])
         if not facts.get("syntax"):
-            return reason
+            return {"error": reason}
         needed = facts.get("needs") or pythons.needs_newer("", reason)
         if needed and not self.target.pinned:
-            return f"needs Python ≥ {pythons.version_text(tuple(needed))}, and none was found here ({reason})"
+            return {
+                "error": f"needs Python ≥ {pythons.version_text(tuple(needed))}, and none was found here ({reason})"
+            }
         if needed and tuple(needed) > self.target.version:
-            return (
+            words = (
                 f"needs Python ≥ {pythons.version_text(tuple(needed))} ({reason}); "
                 f"the project is for {self.target.label} ({self.target.place})"
             )
+            return {"error": words, "certain": True}
         if self.target.version > pythons.RUNNING:
-            return f"needs Python ≥ {self.target.label} to be parsed, and none was found here ({reason})"
-        return f"does not parse under Python {self.target.label} ({reason})"
+            return {"error": f"needs Python ≥ {self.target.label} to be parsed, and none was found here ({reason})"}
+        words = f"does not parse under Python {self.target.label} ({reason})"
+        return {"error": words, "certain": not reason.endswith("a template, not Python")}
 
     def _extract(self, executable: str, feature: tuple[int, int] | None, names: list[str]) -> dict[str, bytes]:
         from guardrails.source import workers

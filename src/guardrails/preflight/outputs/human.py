@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 SHOWN_NOT_ANALYSED = 10
 INFO_SHOWN = 20
+_EXCUSED = {"waived": "waived", "known": "known", "left_out": "left out"}
 
 
 def render(record: GateRecord, paint: Paint = lambda text, _role: text) -> str:
@@ -22,8 +23,8 @@ def render(record: GateRecord, paint: Paint = lambda text, _role: text) -> str:
 
 
 def _lines(record: GateRecord, paint: Paint) -> Iterator[str]:
-    shown = [f for f in record.findings if f.waived is None and f.severity != "info"]
-    infos = [f for f in record.findings if f.waived is None and f.severity == "info"]
+    shown = [f for f in record.findings if not f.excused and f.severity != "info"]
+    infos = [f for f in record.findings if not f.excused and f.severity == "info"]
     for finding in (*shown, *infos[:INFO_SHOWN]):
         yield from _finding(finding, paint)
     if len(infos) > INFO_SHOWN:
@@ -34,6 +35,8 @@ def _lines(record: GateRecord, paint: Paint) -> Iterator[str]:
         yield _waived(finding, paint)
     if waived:
         yield ""
+    if known := record.summary["known"]:
+        yield f"{paint('known', 'dim')}  {counted(known, 'finding')} of the baseline: --format json lists them"
     yield from _not_analysed(record, paint)
     for check in record.checks:
         if check.status in ("error", "skipped"):
@@ -75,7 +78,7 @@ def verdict_line(record: GateRecord, paint: Paint = lambda text, _role: text) ->
     s = record.summary
     counts = [counted(s["errors"], "error"), counted(s["warnings"], "warning")]
     counts += [f"{s['infos']} info"] if s["infos"] else []
-    counts += [f"{s['waived']} waived"] if s["waived"] else []
+    counts += [f"{s[name]:,} {said}" for name, said in _EXCUSED.items() if s[name]]
     checks = [f"{counted(s['checks_run'], 'check')} over {counted(s['files'], 'file')} ({counted(s['lines'], 'line')})"]
     checks += [f"{s['checks_skipped']} skipped"] if s["checks_skipped"] else []
     checks += [f"{s['checks_crashed']} CRASHED"] if s["checks_crashed"] else []

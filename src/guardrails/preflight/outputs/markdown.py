@@ -26,7 +26,7 @@ def _lines(record: GateRecord) -> Iterator[str]:
     yield ""
     yield inline(verdict_line(record))
     yield ""
-    open_findings = [f for f in record.findings if f.waived is None]
+    open_findings = [f for f in record.findings if not f.excused]
     if open_findings:
         yield "| level | rule | place | what |"
         yield "|---|---|---|---|"
@@ -40,6 +40,9 @@ def _lines(record: GateRecord) -> Iterator[str]:
     waived = [f for f in record.findings if f.waived is not None]
     if waived:
         yield from _waived(waived)
+    if known := record.summary["known"]:
+        yield f"Known: {counted(known, 'finding')} of the baseline, which `--format json` lists."
+        yield ""
     if record.not_analysed:
         yield f"## Not analysed: {counted(len(record.not_analysed), 'file')}"
         yield ""
