@@ -61,6 +61,8 @@ from guardrails.policies import (
     throttled,
     transient,
 )
+from guardrails.preflight import Answer as Verdict
+from guardrails.preflight import Context, check, fail, ok, skip
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
@@ -241,6 +243,21 @@ async def guarded() -> None:
     assert_type(reads.update(bulkhead=Bulkhead(5), rate_limit=None, hedge=None), tuple[str, ...])
     assert_type(reads.snapshot().hedge_after, float | None)
     assert_type(search.snapshot().circuit.failed, int)
+
+
+@check("memory.health", group="readiness", timeout=5, retry_for=30)
+async def memory_is_healthy(ctx: Context) -> Verdict:
+    """Chats without memory answer nonsense."""
+    if "MEMORY_URL" not in ctx.environ:
+        return skip("MEMORY_URL is not set")
+    answer = await ctx.ahttp.get(ctx.environ["MEMORY_URL"])
+    return ok() if answer.is_success else fail("no memory", fix="restart it")
+
+
+@check("disk")
+def disk_has_room(ctx: Context) -> Verdict:
+    """A full disk loses the answers."""
+    return ok() if ctx.project.exists() else fail("gone")
 
 
 def presets() -> Configured:
