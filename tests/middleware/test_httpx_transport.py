@@ -18,7 +18,7 @@ import httpx2
 import pytest
 import respx
 
-from guardrails.errors import AttemptTimeout, BulkheadFull, CircuitOpen, DeadlineExceeded
+from guardrails.errors import AttemptTimeout, BulkheadFull, CircuitOpen, ConfigError, DeadlineExceeded
 from guardrails.middleware.httpx import guarded_transport, outcome_of
 from guardrails.policies import (
     FAILURE,
@@ -28,6 +28,7 @@ from guardrails.policies import (
     Breaker,
     Bulkhead,
     Guard,
+    Hedge,
     Retry,
     remaining,
     throttled,
@@ -839,3 +840,17 @@ def test_an_answer_that_waits_for_another_attempt_is_closed_when_the_wait_is_bro
 
     asyncio.run(main())
     assert inner.done == ["closed", "closed"]
+
+
+@pytest.mark.parametrize("wrap", [lambda guard: guard, lambda guard: {"a.test": guard}], ids=["guard", "mapping"])
+def test_a_guard_that_hedges_is_refused_when_the_transport_is_made(wrap: Callable[[Guard], Any]) -> None:
+    with pytest.raises(ConfigError, match="guards without hedge; no second call can begin beside a stream"):
+        guarded_transport(wrap(Guard("search", hedge=Hedge())), httpx.MockTransport(lambda _: httpx.Response(200)))
+
+
+def test_an_update_that_lets_its_guard_hedge_ends_no_request_to_any_host() -> None:
+    guard = Guard("search")
+    transport = guarded_transport(guard, httpx.MockTransport(lambda _: httpx.Response(200)))
+    with httpx.Client(transport=transport) as client:
+        guard.update(hedge=Hedge())
+        assert client.get("https://new.test/").status_code == 200

@@ -9,10 +9,12 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, get_current_span
 
-from guardrails import Breaker, CircuitOpen, Dependency, Guard, Retry, hooks
+from guardrails import Breaker, CircuitOpen, DeadlineExceeded, Dependency, Guard, RateLimit, Retry, hooks
 from guardrails.middleware.opentelemetry import instrument
 from guardrails.policies import Backoff
+from guardrails.testing import VirtualClock, disabled
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -215,3 +217,76 @@ def test_a_broken_tracer_breaks_no_call() -> None:
     assert Guard("search").call(int) == 0
     stop()
     assert hooks.failures() == failures + 1
+
+
+def test_a_guard_that_is_disabled_is_traced_and_breaks_no_call(traces: Traces) -> None:
+    with disabled():
+        assert Guard("search").call(int) == 0
+    assert [span[:3] for span in traces.told()] == [
+        ("guard search", {"guardrails.guard": "search", "guardrails.attempts": 1}, "UNSET")
+    ]
+
+
+def test_what_a_consumer_handles_while_its_stream_ends_is_not_how_it_ended(traces: Traces) -> None:
+    guard = Guard("llm")
+
+    @guard
+    def plain() -> Iterator[int]:
+        yield 1
+
+    @guard
+    async def asynchronous() -> AsyncIterator[int]:
+        yield 1
+
+    async def consumed() -> None:
+        stream = asynchronous()
+        await anext(stream)
+        try:
+            fails()
+        except ConnectionError:
+            assert await anext(stream, None) is None
+
+    stream = plain()
+    next(stream)
+    try:
+        fails()
+    except ConnectionError:
+        assert next(stream, None) is None
+    asyncio.run(consumed())
+    assert [(span[1], span[2]) for span in traces.told()] == [
+        ({"guardrails.guard": "llm", "guardrails.attempts": 1}, "UNSET")
+    ] * 2
+
+
+def test_an_attempt_that_came_too_late_to_begin_is_none(traces: Traces) -> None:
+    clock = VirtualClock()
+    guard = Guard("late", timeout=1, rate_limit=RateLimit(1, longest_wait=0.5), clock=clock)
+    guard.call(int)
+    clock.advance(0.6)
+    clock.sleep = lambda seconds: clock.advance(seconds + 1)  # type: ignore[method-assign]
+    late = Guard("late", timeout=1, rate_limit=RateLimit(1, longest_wait=0.5), clock=clock)
+    late.call(int)
+    clock.advance(0.6)
+    with pytest.raises(DeadlineExceeded):
+        late.call(int)
+    name, attributes, _, events = traces.told()[-1]
+    assert (name, attributes["guardrails.attempts"], events) == ("guard late", 0, [])
+
+
+def test_a_span_that_breaks_leaves_the_callers_span_current(traces: Traces) -> None:
+    class Broken(NonRecordingSpan):
+        def set_attribute(self, key: str, value: Any) -> None:
+            raise OSError(key)
+
+    class Tracer(TracerProvider):
+        def get_tracer(self, *_: Any, **__: Any) -> Any:
+            return self
+
+        def start_span(self, *_: Any, **__: Any) -> Any:
+            return Broken(INVALID_SPAN_CONTEXT)
+
+    stop = instrument(Tracer())
+    with traces.tracer.start_as_current_span("request") as request:
+        assert Guard("search").call(int) == 0
+        assert get_current_span() is request
+    stop()

@@ -398,12 +398,20 @@ def test_real_tasks_that_are_quick_let_it_grow() -> None:
 # Settings.
 
 
+def test_the_largest_settings_are_settings() -> None:
+    assert AdaptiveLimit(100_000, 100_000, 100_000, 100_000, 3600).longest_wait == 3600
+
+
 @pytest.mark.parametrize(
     ("make", "problems"),
     [
         (
             lambda: AdaptiveLimit(0, -1, 2.5, -1, 0),  # type: ignore[arg-type]
             ["lowest: 0", "highest: -1", "start: 2.5", "waiting: -1", "longest_wait: 0"],
+        ),
+        (
+            lambda: AdaptiveLimit(waiting=100_001, longest_wait=3601),
+            ["waiting: 100001, allowed: a whole number from 0 to 100000", "longest_wait: 3601, allowed: a number from"],
         ),
         (lambda: AdaptiveLimit(5, 4), ["highest: 4, allowed: a whole number from 5"]),
         (lambda: AdaptiveLimit()._replace(start=300), ["start: 300, allowed: a whole number from 4 to 200"]),

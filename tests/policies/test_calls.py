@@ -204,7 +204,9 @@ def test_a_plain_function_that_returns_a_coroutine_is_refused_and_not_counted(la
     def hidden() -> Any:
         return work()
 
-    with pytest.raises(Unguardable, match="work, which returned a coroutine: make it `async def`"):
+    with pytest.raises(
+        Unguardable, match=r"work, which returned a coroutine: decorate an `async def`, or use acall\(\)"
+    ):
         hidden()
     with pytest.raises(Unguardable, match="work, which returned a coroutine"):
         calls.call(work)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 from guardrails import hooks
-from guardrails.errors import BulkheadFull
-from guardrails.policies import Backoff, Breaker, Bulkhead, Guard, Retry
+from guardrails.errors import BulkheadFull, RateLimited
+from guardrails.policies import Backoff, Breaker, Bulkhead, Guard, RateLimit, Retry
 from guardrails.testing import VirtualClock
 from tests.policies.loops import run
 
@@ -220,4 +220,21 @@ def test_a_stream_is_inside_until_it_ends(heard: list[Event]) -> None:
     next(flow)
     assert inside(heard) == 1
     flow.close()
+    assert inside(heard) == 0
+
+
+def test_what_never_began_is_no_attempt(heard: list[Event]) -> None:
+    clock = VirtualClock()
+    guard = Guard("db", bulkhead=Bulkhead(1), rate_limit=RateLimit(1), clock=clock)
+
+    def inner() -> None:
+        with pytest.raises(BulkheadFull):
+            guard.call(int)
+
+    guard.call(inner)
+    with pytest.raises(RateLimited):
+        guard.call(int)
+    assert seconds(heard) == [(0, "success")]
+    assert [e.labels for e in heard if e.name == "calls_total"] == [{"guard": "db", "outcome": "success"}]
+    assert [e.labels["reason"] for e in heard if e.name == "rejections_total"] == ["bulkhead", "rate"]
     assert inside(heard) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import inspect
 import random
@@ -532,6 +533,9 @@ def test_no_error_goes_unheard_and_no_cycle_keeps_one() -> None:
         await asyncio.sleep(2)
         raise Broken
 
+    async def fails_at_once() -> None:
+        raise Broken
+
     async def untidy() -> str:
         begun.append(1)
         if len(begun) == 2:
@@ -543,7 +547,7 @@ def test_no_error_goes_unheard_and_no_cycle_keeps_one() -> None:
 
     begun: list[int] = []
 
-    async def once() -> None:
+    async def once(fails: Callable[[], Any]) -> None:
         try:
             await world.guard.acall(fails)
         except Broken as error:
@@ -552,7 +556,8 @@ def test_no_error_goes_unheard_and_no_cycle_keeps_one() -> None:
     async def main() -> int:
         asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
         for _ in range(3):
-            await once()
+            await once(fails)
+            await once(fails_at_once)
             begun.clear()
             assert await world.guard.acall(untidy) == "second"
         # Of a task that has ended, the loop's own call is still to be made.
@@ -568,7 +573,7 @@ def test_no_error_goes_unheard_and_no_cycle_keeps_one() -> None:
         alive = world.run(main())
     finally:
         gc.enable()
-    assert (alive, len(held), complaints) == (0, 3, [])
+    assert (alive, len(held), complaints) == (0, 6, [])
 
 
 def test_a_call_that_the_garbage_collector_ends_is_cancelled_and_gives_everything_back() -> None:
@@ -603,6 +608,10 @@ def test_decorated_methods_and_partials_are_hedged_and_stay_coroutine_functions(
     assert world.calls.begun == 2
 
 
+class Plain:
+    def __call__(self) -> None: ...
+
+
 def test_what_no_second_call_can_stand_beside_is_refused_at_decoration_with_a_fix() -> None:
     guard = World().guard
 
@@ -622,6 +631,9 @@ def test_what_no_second_call_can_stand_beside_is_refused_at_decoration_with_a_fi
         )
     with pytest.raises(TypeError):
         guard(staticmethod(plain))
+    for fn, name in ((functools.partial(plain), "partial"), (Plain(), "Plain")):
+        with pytest.raises(Unguardable, match=f"'search' cannot guard {name} with a hedge"):
+            guard(fn)
 
 
 def test_call_and_permit_make_one_call_as_does_a_plain_function_from_before_an_update() -> None:

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from guardrails import hooks
 from guardrails.policies import Breaker, Guard
 from guardrails.testing import VirtualClock
 
@@ -52,4 +53,44 @@ def test_what_a_human_holds_is_not_logged_as_an_outage(caplog: pytest.LogCapture
     guard.isolate("maintenance")
     guard.disable()
     guard.shadow()
+    assert lines(caplog) == []
+
+
+def test_a_handler_that_fails_replaces_no_error_and_is_counted() -> None:
+    class Full(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise OSError(record.name)
+
+    handler, failures = Full(), hooks.failures()
+    logging.getLogger("guardrails").addHandler(handler)
+    try:
+        called(Guard("zep", breaker=Breaker(consecutive=1)), 1)
+    finally:
+        logging.getLogger("guardrails").removeHandler(handler)
+    assert hooks.failures() == failures + 1
+
+
+def test_a_key_that_is_a_secret_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = VirtualClock()
+    key = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789ABCD"
+    guard = Guard("llm", breaker=Breaker(consecutive=1, permitted_calls=1), clock=clock).for_key(key)
+    called(guard, 1)
+    clock.advance(60)
+    guard.call(int)
+    said = [text for _, text in lines(caplog)]
+    assert len(said) == 2
+    assert all("'llm[" in text and "abcdef" not in text for text in said)
+
+
+def test_a_circuit_that_rejected_nothing_is_not_said_to_let_calls_through_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    guard = Guard("zep", breaker=None)
+    guard.update(breaker=Breaker())
+    for hold in (guard.disable, guard.shadow):
+        hold()
+        guard.release()
+        assert guard.state == "closed"
     assert lines(caplog) == []

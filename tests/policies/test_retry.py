@@ -213,12 +213,12 @@ def test_the_server_says_when_to_come_back() -> None:
 
 
 def test_a_wait_that_a_server_asked_for_is_as_long_as_the_circuit_is_open_for_it() -> None:
-    clock = VirtualClock()
+    clock = VirtualClock(start=1000)
     dependency = Dependency(ConnectionError())
     said = Retry(on=ConnectionError, backoff=Backoff(base=0))
     found = guard(clock, said, breaker=Breaker(), classify=lambda what: throttled(0.01) if what != "answer" else None)
     assert found.call(dependency.step) == "answer"
-    assert clock.monotonic() == 0.05
+    assert clock.elapsed == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize(("seconds", "why"), [(7, "the deadline comes first"), (61, "too long a wait: 61 s")])
@@ -296,6 +296,15 @@ def test_a_circuit_that_opens_between_attempts_ends_them_at_once_with_the_users_
     assert (caught.value, dependency.calls) == (errors[1], 2)
     assert "no other: the circuit is open" in notes(caught.value)[0]
     assert clock.monotonic() < 1
+
+
+def test_a_wait_that_outlasts_the_cooldown_ends_in_a_trial_call() -> None:
+    clock = VirtualClock(start=1000)
+    clock.chance = lambda: 0.9  # type: ignore[method-assign]
+    said = Breaker(consecutive=1, cooldown=5, permitted_calls=1)
+    found = guard(clock, Retry(on=ConnectionError, backoff=Backoff(base=20, cap=20)), breaker=said)
+    assert found.call(Dependency(ConnectionError()).step) == "answer"
+    assert (clock.elapsed, found.state) == (18, "closed")
 
 
 def test_a_circuit_that_others_open_while_one_waits_leaves_the_users_error() -> None:

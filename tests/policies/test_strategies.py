@@ -365,6 +365,16 @@ def test_a_value_that_is_to_be_tried_again_is_a_failure_to_the_circuit() -> None
     assert found.call(Dependency(clock, None, None, None, 7)) is None
 
 
+@pytest.mark.parametrize(
+    "on", [BUSY | NONE, retry_any(BUSY, retry_never, NONE), NONE & retry_if_result(lambda _: True)]
+)
+def test_what_is_made_of_strategies_looks_at_values_where_one_of_them_does(on: Any) -> None:
+    clock = VirtualClock()
+    found = Guard("db", retry=Retry(on=on, backoff=wait_none()), clock=clock)
+    assert found.call(Dependency(clock, None, 7)) == 7
+    assert (found.snapshot().circuit.calls, found.snapshot().circuit.failed) == (2, 1)
+
+
 def test_so_it_is_inside_a_guard_that_retries_and_where_a_classifier_says_success() -> None:
     clock = VirtualClock()
     outer = guard(clock, on=Busy)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from guardrails.policies import Breaker, Bulkhead, Guard, Retry
+from guardrails.policies import Backoff, Breaker, Bulkhead, Guard, Retry, calls
+from guardrails.policies.engine import Engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from guardrails.policies.settings import Settings
 
 EIGHT = 8
 # Never opens, and remembers everything.
@@ -137,6 +143,139 @@ def test_a_child_finds_no_lock_held_and_all_places_free() -> None:
         thread.join()
     assert statuses == [0] * 20
     assert found.snapshot().active == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork: keys after a fork not tested")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.usefixtures("_busy")
+def test_a_child_can_make_guards_by_key_while_its_parent_does() -> None:
+    found, stop = Guard("keys"), threading.Event()
+
+    def make() -> None:
+        for key in itertools.takewhile(lambda _: not stop.is_set(), itertools.count()):
+            found.for_key(key)
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        statuses = []
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                # Not for ever: where a lock is held, this ends the child.
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(5)
+                found.for_key("the child's")
+                os._exit(0)
+            statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    finally:
+        stop.set()
+        thread.join()
+    assert statuses == [0] * 20
+
+
+TWO_FORKS = """
+import os, sys, threading
+from guardrails import Guard
+
+sys.setswitchinterval(1e-6)
+found = [Guard(str(number)) for number in range(30)]
+statuses = []
+
+def fork():
+    for _ in range(20):
+        child = os.fork()
+        if child == 0:
+            for guard in found:
+                guard.call(int)
+            os._exit(0)
+        statuses.append(os.waitpid(child, 0)[1])
+
+threads = [threading.Thread(target=fork) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+for guard in found:
+    guard.call(int)
+print(statuses == [0] * 60)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork: two forks at once not tested")
+def test_threads_may_fork_at_once() -> None:
+    # In a process of its own, since what fails here are locks that are held for ever.
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", TWO_FORKS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+class Updated(Engine):
+    """One whose settings another thread takes away and gives back between any two looks at them."""
+
+    __slots__ = ()
+    looks = 0
+
+
+def _seen(name: str) -> property:
+    slot = getattr(Engine, name)
+
+    def look(engine: Updated) -> object:
+        # Whoever holds the lock sees what was said last, as often as he looks.
+        held: bool = engine.lock._is_owned()  # type: ignore[attr-defined]
+        Updated.looks += not held
+        return None if held or Updated.looks % 2 == 0 else slot.__get__(engine)
+
+    return property(look)
+
+
+for setting in ("attempt_timeout", "budget"):
+    setattr(Updated, setting, _seen(setting))
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+@pytest.mark.parametrize("name", ["attempt_timeout", "budget"])
+def test_no_call_falls_between_two_settings_of_an_update(
+    name: str, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(Updated, {"budget": "attempt_timeout", "attempt_timeout": "budget"}[name])
+    retry = Retry(on=ConnectionError, attempts=2, backoff=Backoff(base=0))
+    found = Guard("updated", attempt_timeout=5, retry=retry, breaker=None)
+    # Put back at the end: other tests reach every engine that is alive.
+    monkeypatch.setattr(found._engine, "__class__", Updated)
+    Updated.looks = looks
+    for _ in range(3):
+        assert found.call(answer) == 3
+        with pytest.raises(ConnectionError):
+            found.call(fail)
+    assert Updated.looks > looks
+
+
+def test_an_update_in_the_midst_of_another_is_not_lost() -> None:
+    found = Guard("updated")
+
+    def meanwhile(said: Settings) -> Settings:
+        del found._configured  # type: ignore[method-assign]
+        found.update(attempt_timeout=1)
+        return said
+
+    found._configured = meanwhile  # type: ignore[method-assign]
+    found.update(timeout=5)
+    assert (found._settings.timeout, found._settings.attempt_timeout) == (5, 1)
+
+
+def test_no_call_falls_into_the_end_of_tracing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ended:
+        operation = None
+        said: ClassVar = [lambda operation, *, current: None]
+
+        @property
+        def spans(self) -> object:
+            return self.said.pop() if self.said else None
+
+    guarded = Guard("traced", timeout=1)(answer)
+    monkeypatch.setattr(calls, "SWITCH", Ended())
+    assert [guarded(), guarded()] == [3, 3]
 
 
 def _in_child(found: Guard) -> int:

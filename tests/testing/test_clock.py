@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import pytest
@@ -98,3 +99,16 @@ def test_whoever_sleeps_by_it_lets_time_pass() -> None:
     clock = VirtualClock(start=5.0)
     clock.sleep(2.5)
     assert clock.monotonic() == 7.5
+
+
+@pytest.mark.parametrize("seconds", [math.inf, math.nan])
+def test_nobody_waits_by_it_for_ever(seconds: float) -> None:
+    clock = VirtualClock()
+
+    async def timer() -> None:
+        clock.call_later(seconds, print)
+
+    for waits in (clock.asleep(seconds), timer()):
+        with pytest.raises(ValueError, match="nobody waits for"):
+            asyncio.run(waits)
+    assert clock.elapsed == 0

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -435,3 +436,48 @@ def test_a_class_is_refused_and_told_what_to_do() -> None:
         @disabled()
         class TestSomething:
             pass
+
+
+def test_it_decorates_methods_without_an_object_and_objects_that_can_be_called() -> None:
+    guard = Guard("held")
+    guard.isolate("disabled guards do not ask")
+
+    async def ask() -> int:
+        return guard.call(int)
+
+    class Tests:
+        static = disabled()(staticmethod(ask))
+
+        @disabled()
+        @classmethod
+        async def of_class(cls) -> int:
+            return await ask()
+
+    class Asks:
+        async def __call__(self) -> int:
+            return await ask()
+
+    for test in (Tests.static, Tests().static, Tests.of_class, disabled()(Asks()), disabled()(partial(ask))):
+        assert asyncio.run(test()) == 0
+    with pytest.raises(CircuitOpen):
+        guard.call(int)
+
+
+def test_a_generator_that_it_decorates_is_closed_with_its_wrapper_and_while_guards_are_disabled() -> None:
+    guard, closed = Guard("held"), []
+    guard.isolate("disabled guards do not ask")
+
+    @disabled()
+    async def resource() -> AsyncIterator[int]:
+        try:
+            yield 1
+        finally:
+            closed.append(guard.call(int))
+
+    async def use() -> None:
+        stream = resource()
+        assert await anext(stream) == 1
+        await stream.aclose()
+        assert closed == [0]
+
+    asyncio.run(use())

@@ -70,7 +70,8 @@ def guarded_transport(
 
     `guards`: a Guard, of which each host (with its port, where it names one) gets one by `for_key`; or a mapping of
     host to Guard; or a function of the request. Hosts without a guard go past. They need no classifier: what goes
-    through the transport brings its verdict along.
+    through the transport brings its verdict along. A transport does not hedge: where the function that asks has a
+    guard with `hedge`, give the transport another.
     `transport`: the one that sends; default: `httpx.HTTPTransport()`. What comes back is of its kind and library.
     `classify`: is given each response and each error of the transport and returns an Outcome, or None for the default
     rule, `outcome_of`. What it calls a failure, or throttled, reaches the guard and its `Retry` as HTTPStatusError;
@@ -86,7 +87,7 @@ def guarded_transport(
 
     Raises ConfigError, a ValueError, that lists every mistake, and TypeError for a transport of another library. A
     request raises what the transport raises, or what guards raise, which is no error of httpx's: CircuitOpen,
-    BulkheadFull, DeadlineExceeded, AttemptTimeout.
+    BulkheadFull, RateLimited, DeadlineExceeded, AttemptTimeout.
     """
     if transport is None:
         import httpx

@@ -79,15 +79,13 @@ _stops: list[Callable[[], None]] = []
 class Traced:
     """The span of one operation."""
 
-    __slots__ = ("_around", "_mark", "_operation", "_span")
+    __slots__ = ("_mark", "_operation", "_span")
 
     def __init__(self, tracer: Any, operation: Operation, *, current: bool) -> None:
         from opentelemetry import context, trace
 
         label = operation.engine.label
         self._operation = operation
-        # An exception that is being handled around the call is not what it ends with.
-        self._around = sys.exception()
         self._span = tracer.start_span(f"guard {label}", attributes={"guardrails.guard": label})
         self._mark = context.attach(trace.set_span_in_context(self._span)) if current else None
 
@@ -97,24 +95,26 @@ class Traced:
         from opentelemetry.trace import StatusCode
 
         error = sys.exception()
+        # An exception that is being handled around the call, or around a step of a stream, is not what it ends with.
+        if error is not None and (error.__traceback__ is None or error.__traceback__.tb_frame is not sys._getframe(1)):
+            error = None
         attempts = self._operation.attempt
         if isinstance(error, Rejected) and error.name == self._operation.engine.name:
             attempts -= 1
         try:
             self._span.set_attribute("guardrails.attempts", attempts)
-            if error is not None and error is not self._around:
+            if error is not None:
                 name = type(error).__name__
                 self._span.set_attribute("error.type", name)
                 if isinstance(error, Exception):
                     self._span.set_status(StatusCode.ERROR, name)
             self._span.end()
-            if self._mark is not None:
-                context.detach(self._mark)
         except Exception as exc:  # noqa: BLE001 - as above
             hook_failed(exc)
         finally:
+            if self._mark is not None:
+                context.detach(self._mark)
             del error
-            self._around = None
 
 
 def _tell(name: str, value: float, labels: Mapping[str, str]) -> None:  # noqa: ARG001 - as a listener

@@ -60,7 +60,7 @@ def for_function(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
 def _whole(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
     def whole(*args: Any, **kwargs: Any) -> Any:
         operation = (SWITCH.operation or Operation)(engine)
-        span = None if SWITCH.spans is None else SWITCH.spans(operation, current=True)
+        span = None if (spans := SWITCH.spans) is None else spans(operation, current=True)
         mark = HANDED.set(operation)
         try:
             while True:
@@ -89,5 +89,6 @@ def checked(engine: Engine, result: Any) -> Any:
     """What a plain function returned. Raises Unguardable for a coroutine: its work would go on without the guard."""
     if result.__class__ is CoroutineType:
         result.close()
-        raise Unguardable(engine.name, f"{result.__qualname__}, which returned a coroutine", "make it `async def`")
+        fix = "decorate an `async def`, or use acall()"
+        raise Unguardable(engine.name, f"{result.__qualname__}, which returned a coroutine", fix)
     return result

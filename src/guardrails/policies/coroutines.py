@@ -56,7 +56,7 @@ def for_coroutine(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
 def _whole_async(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:  # noqa: C901
     async def whole(*args: Any, **kwargs: Any) -> Any:
         operation = (SWITCH.operation or TaskOperation)(engine)
-        span = None if SWITCH.spans is None else SWITCH.spans(operation, current=True)
+        span = None if (spans := SWITCH.spans) is None else spans(operation, current=True)
         mark = HANDED.set(operation)
         call = fn
         try:
@@ -96,7 +96,7 @@ def for_async_generator(engine: Engine, fn: Callable[..., Any]) -> Callable[...,
 
     async def whole(*args: Any, **kwargs: Any) -> Any:  # noqa: C901, PLR0915
         operation = (SWITCH.operation or TaskOperation)(engine)
-        span = None if SWITCH.spans is None else SWITCH.spans(operation, current=False)
+        span = None if (spans := SWITCH.spans) is None else spans(operation, current=False)
         stream: Any = None
         item: Any = None
         try:
@@ -105,8 +105,7 @@ def for_async_generator(engine: Engine, fn: Callable[..., Any]) -> Callable[...,
                 try:
                     if (places := operation.begin()) is not None:
                         await operation.await_place(places)
-                    if operation.deadline is not None:
-                        operation.arm()
+                    operation.arm()
                     stream = fn(*args, **kwargs)
                     item = await stream.__anext__()
                 except StopAsyncIteration:
@@ -120,12 +119,10 @@ def for_async_generator(engine: Engine, fn: Callable[..., Any]) -> Callable[...,
                 finally:
                     restore(mark)
                 await nap(engine, pause)
-            timed = operation.flows()
-            ahead = stream.__anext__
+            timed, ahead = operation.flows(), stream.__anext__
             while True:
-                thrown = None
                 try:
-                    given = yield item
+                    given, thrown = (yield item), None
                 except GeneratorExit:
                     await stream.aclose()
                     raise

@@ -152,10 +152,11 @@ class Side:
     what a consumer has seen cannot be taken back for a fallback; `@memory.read.guard` guards them.
 
     `fallback`: a function without arguments that makes the value to return where the dependency has none: the guard
-    rejected the call (circuit, bulkhead), the deadline came, or the call failed, after its last attempt; else the first
-    callers of an outage would get an error and the later ones an answer. Not for what is ignored (`ignore`, `classify`,
-    cancellation): that is the caller's, and goes through. `fallback_for`: the same, given the arguments of the call, in
-    a method its object first. Two names and no look at the signature, because `list` takes an argument too.
+    rejected the call (circuit, bulkhead, rate limit), the deadline came, or the call failed, after its last attempt;
+    else the first callers of an outage would get an error and the later ones an answer. Not for what is ignored
+    (`ignore`, `classify`, cancellation): that is the caller's, and goes through. `fallback_for`: the same, given the
+    arguments of the call, in a method its object first. Two names and no look at the signature, because `list` takes an
+    argument too.
     For a coroutine function either may be one too. It runs unguarded, so it must be quick. Default: none, the error
     goes through. Where the fallback raises, the first error goes out, with a note. Each use is counted in
     `fallbacks_total`.

@@ -270,6 +270,17 @@ class Engine:
             if places is not None:
                 tell_inside(self, -1)
 
+    def withdraw(self, token: int, places: Queue | None) -> None:
+        """Take back what a call holds that never began: it is no attempt, and nobody is told of one."""
+        now = self.tick()
+        with self.lock:
+            self.circuit.ignored(token, now)
+            woken = None if places is None else places.depart()
+        if places is not None:
+            if woken is not None:
+                wake(self, places, woken)
+            tell_inside(self, -1)
+
     def failed(self, token: int, began: float, error: BaseException) -> None:
         """Record a call that raised and used nothing but the circuit."""
         now = self.tick()
@@ -284,8 +295,8 @@ class Engine:
         """
         now = self.tick()
         lost: tuple[str, ...] = ()
-        places = self.places
         with self.lock:
+            places = self.places
             before = self._told(self.circuit.state)
             if said.breaker is None:
                 if self.adopted is None:
@@ -389,19 +400,27 @@ class Engine:
         hooks.emit("breaker_transitions_total", 1.0, {"guard": self.label, "before": before, "after": after})
         if self.watch is not None:
             self.watch()
-        if after == "closed" or (after == "open" and before == "closed"):
+        begins, ends = ("closed", "open"), ("open", "half-open", "isolated")
+        if (before, after) == begins or (after == "closed" and before in ends):
             self._log(after, now)
 
     def _log(self, after: str, now: float) -> None:
         """Say in the log when calls begin to be rejected, and when that is over: whoever is woken reads it first."""
         import logging
 
+        from guardrails.redact import redacted
+
         log = logging.getLogger("guardrails")
-        if after == "closed":
-            log.info("%r is closed: calls go through again", self.name)
-        else:
-            circuit = self.circuit
-            log.warning("%s", CircuitOpen(self.name, after, 0.0, circuit.reason, self.last, circuit.open_until - now))
+        # A key may be anything, a token too.
+        name = redacted(self.name)
+        try:
+            if after == "closed":
+                log.info("%r is closed: calls go through again", name)
+            else:
+                circuit = self.circuit
+                log.warning("%s", CircuitOpen(name, after, 0.0, circuit.reason, self.last, circuit.open_until - now))
+        except Exception as exc:  # noqa: BLE001 - a handler or filter of a user's must not replace the call's result
+            hook_failed(exc)
 
     def _told(self, state: State) -> str:
         """What listeners are told of a state. Without a breaker there is no circuit that somebody has disabled."""
@@ -443,9 +462,12 @@ OBEYED = (
 )
 _ENGINES: Living[Engine] = Living()
 _held: list[Engine] = []
+# Two threads may fork at once.
+_forking = threading.RLock()
 
 
 def _before_fork() -> None:
+    _forking.acquire()
     # A lock that another thread holds at the fork would be held for ever in the child: so no other holds any.
     _held.extend(_ENGINES.all())
     for engine in _held:
@@ -456,6 +478,7 @@ def _after_fork() -> None:
     for engine in _held:
         engine.lock.release()
     _held.clear()
+    _forking.release()
 
 
 def _after_fork_in_child() -> None:

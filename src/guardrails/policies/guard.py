@@ -231,7 +231,7 @@ class Guard:
         self._engine.adopt(settings, new=True)
         self._call = for_function(self._engine, applied)
         self._acall: Callable[..., Awaitable[Any]] | None = None
-        self._keyed = Keyed(most_keys, self._child)
+        self._keyed = Keyed(most_keys, self._child, self._engine.lock)
 
     def __repr__(self) -> str:
         return f"<Guard {self.name!r}: {self.state}>"
@@ -354,14 +354,20 @@ class Guard:
             "hedge": hedge,
         }
         said = {name: value for name, value in said.items() if value is not UNSAID}
-        settings = self._said._replace(**said)
-        problems = settings.problems()
-        if breaker is not UNSAID and self._engine.adopted is not None:
-            problems.append("breaker: this guard has pybreaker's; change that one, or make another guard")
-        if problems:
-            raise ConfigError(problems)
-        obeyed = self._configured(settings)
-        self._said = settings
+        while True:
+            before = self._said
+            settings = before._replace(**said)
+            problems = settings.problems()
+            if breaker is not UNSAID and self._engine.adopted is not None:
+                problems.append("breaker: this guard has pybreaker's; change that one, or make another guard")
+            if problems:
+                raise ConfigError(problems)
+            obeyed = self._configured(settings)
+            with self._engine.lock:
+                # Another thread may have updated something else meanwhile, which must not be lost.
+                if self._said is before:
+                    self._said = settings
+                    break
         kept = [f"{name}: stays as it is configured" for name, value in said.items() if getattr(obeyed, name) != value]
         return *self._obey(), *kept
 
@@ -399,8 +405,9 @@ class Guard:
     def for_key(self, key: Hashable) -> Guard:
         """The guard of the same settings for one tenant, model or region, with a health of its own.
 
-        At most `most_keys` are kept; the one asked for longest ago is forgotten, unless its circuit is not closed or
-        calls are in its bulkhead. Metrics carry the name without the key: there may be too many of those.
+        At most `most_keys` are kept; the one asked for longest ago is forgotten, unless its circuit is not closed,
+        calls are in its bulkhead, or its rate limit is not even. Metrics carry the name without the key: there may be
+        too many of those.
         Raises ConfigError where the guard has pybreaker's breaker: there is one of it.
         """
         if self._engine.adopted is not None:

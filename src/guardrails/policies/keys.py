@@ -1,16 +1,16 @@
 """One guard for each key (a tenant, a model, a region), as many as fit: whoever was asked for longest ago goes first.
 
-A guard whose circuit is not closed is never forgotten, since that would close it; nor one with calls in its bulkhead.
-Where all are like that, there are more than `most` for a while.
+A guard whose circuit is not closed is never forgotten, since that would close it; nor one with calls in its bulkhead,
+or whose rate limit is not even. Where all are like that, there are more than `most` for a while.
 """
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Hashable
 
     from guardrails.policies.guard import Guard
@@ -20,15 +20,15 @@ LOOKED_AT = 16
 
 
 class Keyed:
-    """Guards by key. `most`: how many are kept; `make`: makes the one for a key."""
+    """Guards by key. `most`: how many are kept; `make`: makes the one for a key; `lock`: one that forks look after."""
 
     __slots__ = ("_guards", "_lock", "_make", "most")
 
-    def __init__(self, most: int, make: Callable[[Hashable], Guard]) -> None:
+    def __init__(self, most: int, make: Callable[[Hashable], Guard], lock: threading.RLock) -> None:
         self.most = most
         self._make = make
         self._guards: OrderedDict[Hashable, Guard] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = lock
 
     def get(self, key: Hashable) -> Guard:
         """The guard for `key`, made at the first call."""

@@ -114,7 +114,8 @@ class Hedge(Checked, _HedgeFields):
     first hedge, 20 to 100, default 20: of fewer, one in twenty is none.
 
     Coroutine functions alone can be hedged: `acall` and what is decorated. To decorate anything else raises
-    Unguardable; `call` and `permit` make one call, as does a plain function that was decorated before an update.
+    Unguardable; `call`, `permit` and a transport make one call, as does a plain function that was decorated before an
+    update.
     A call that may be hedged runs in a task of its own, so context variables that it sets are not seen outside.
     No second call begins unless the circuit is closed, the bulkhead has a free place, the rate limit a free turn, and
     the budget can pay. `timeout` and `attempt_timeout` hold for both calls together. Only a success ends the other

@@ -98,8 +98,9 @@ class Operation(Handed):
         self.ends = self.deadline = ends
         if ends is not None and now >= ends:
             raise DeadlineExceeded(engine.name, 0.0, 0.0, 0)
-        if engine.attempt_timeout is not None:
-            self._limit(now, engine.attempt_timeout)
+        attempt_timeout = engine.attempt_timeout
+        if attempt_timeout is not None:
+            self._limit(now, attempt_timeout)
 
     # Before an attempt.
 
@@ -150,11 +151,14 @@ class Operation(Handed):
 
         Raises what the attempt before has met where this one was refused.
         """
-        token, self.token = self.token, 0
-        places, self.places = self.places, None
-        self.engine.settle(token, 0.0, self.engine.tick(), IGNORED, places=places)
+        self._give_back()
         if isinstance(exc, Rejected) and self.error is not None:
             self.refuse(str(exc))
+
+    def _give_back(self) -> None:
+        token, self.token = self.token, 0
+        places, self.places = self.places, None
+        self.engine.withdraw(token, places)
 
     def _admit(self) -> int:
         try:
@@ -183,11 +187,12 @@ class Operation(Handed):
         engine = self.engine
         self.started = now = engine.tick()
         if self.ends is not None and now >= self.ends:
-            waited = now - self.began
-            self._settle(now, IGNORED, "")
-            raise DeadlineExceeded(engine.name, self.ends - self.began, waited, self.attempt - 1, self._last())
-        if engine.attempt_timeout is not None:
-            self._limit(now, engine.attempt_timeout)
+            self.attempt -= 1
+            self._give_back()
+            raise DeadlineExceeded(engine.name, self.ends - self.began, now - self.began, self.attempt, self._last())
+        attempt_timeout = engine.attempt_timeout
+        if attempt_timeout is not None:
+            self._limit(now, attempt_timeout)
 
     def _limit(self, now: float, attempt_timeout: float) -> None:
         deadline, ends = now + attempt_timeout, self.ends
@@ -367,7 +372,8 @@ class Operation(Handed):
         """The user's error, unchanged but for a note that says what we did."""
         head = f"guardrails: {self.engine.name!r}"
         seconds = self.engine.tick() - self.began
-        most = self.engine.retry.attempts if self.engine.retry else 1
+        retry = self.engine.retry
+        most = 1 if retry is None else retry.attempts
         # One of tenacity's strategies may count them.
         tries = f"{self.attempt} of {most} attempts" if isinstance(most, int) else f"attempt {self.attempt}"
         note = f"{head}: {tries} in {seconds:.3g} s, {self.waited:.3g} s of it waiting; no other: {why}"

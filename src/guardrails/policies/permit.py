@@ -30,8 +30,8 @@ T = TypeVar("T", bound=Operation)
 class Permit:
     """One guarded block; made by `Guard.permit()`, entered once.
 
-    Entering raises CircuitOpen, BulkheadFull or DeadlineExceeded. What is said last counts, when the block is left;
-    where nothing is said, an error that leaves the block is judged like one of a call, and none is a success.
+    Entering raises CircuitOpen, BulkheadFull, RateLimited or DeadlineExceeded. What is said last counts, when the block
+    is left; where nothing is said, an error that leaves the block is judged like one of a call, and none is a success.
     """
 
     __slots__ = ("_engine", "_last", "_mark", "_operation", "_said")

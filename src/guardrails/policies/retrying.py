@@ -110,7 +110,7 @@ def _objection(operation: Operation, retry: Retry, now: float, seconds: float) -
 
 def _paid(operation: Operation, what: object, now: float) -> bool:
     engine = operation.engine
-    if engine.budget is None:
-        return True
     with engine.lock:
-        return engine.budget.withdraw(now, timeout=isinstance(what, BaseException) and timed_out(what))
+        budget = engine.budget
+        timeout = isinstance(what, BaseException) and timed_out(what)
+        return budget is None or budget.withdraw(now, timeout=timeout)

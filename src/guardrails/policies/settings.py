@@ -18,7 +18,7 @@ from guardrails.core.backoff import Backoff
 from guardrails.core.budget import RetryBudget
 from guardrails.core.bulkhead import Places
 from guardrails.core.deadline import LONGEST, check_ladder
-from guardrails.core.ranges import Ranges
+from guardrails.core.ranges import Checked, Ranges
 from guardrails.core.settings import Breaker
 from guardrails.errors import ConfigError
 from guardrails.policies.outcomes import Outcome  # noqa: TC001 - a field's type
@@ -43,7 +43,7 @@ class _RetryFields(NamedTuple):
     backoff: Backoff | Callable[[Any], float] = Backoff()
 
 
-class Retry(_RetryFields):
+class Retry(Checked, _RetryFields):
     """What to try again, how often, and for how long.
 
     `on`: the class of exceptions to retry, or a tuple of them, or a function that is given what the attempt came to
@@ -64,31 +64,20 @@ class Retry(_RetryFields):
 
     __slots__ = ()
 
-    # Hidden from type checkers, which take the signature, with its defaults, from the fields.
-    if not TYPE_CHECKING:
-
-        def __new__(cls, *args, **kwargs):
-            self = super().__new__(cls, *args, **kwargs)
-            ranges = Ranges()
-            theirs = tenacitys()
-            strategies = () if theirs is None else theirs.checked(ranges, self)
-            if "on" not in strategies:
-                _check_on(ranges, self.on)
-            if "attempts" not in strategies:
-                fix = "write a count; for one attempt leave out retry"
-                ranges.number("attempts", self.attempts, 2, MOST_ATTEMPTS, fix, whole=True)
-            over_zero = self.within is None or self.within != 0
-            ranges.number("within", self.within, 0, LONGEST, "write seconds", none="only the deadline ends it")
-            ranges.demand(over_zero, "within", self.within, "over 0", "no retry could begin; for none leave out retry")
-            good = "backoff" in strategies or isinstance(self.backoff, Backoff)
-            ranges.demand(good, "backoff", self.backoff, "a Backoff", "write Backoff(base=0.1)")
-            ranges.settle()
-            return self
-
-        @classmethod
-        def _make(cls, iterable):
-            """Also the way of `_replace`: no unchecked copy."""
-            return cls(*iterable)
+    def check(self, ranges: Ranges) -> None:
+        """Tell `ranges` of every setting and what it may be."""
+        theirs = tenacitys()
+        strategies = () if theirs is None else theirs.checked(ranges, self)
+        if "on" not in strategies:
+            _check_on(ranges, self.on)
+        if "attempts" not in strategies:
+            fix = "write a count; for one attempt leave out retry"
+            ranges.number("attempts", self.attempts, 2, MOST_ATTEMPTS, fix, whole=True)
+        over_zero = self.within is None or self.within != 0
+        ranges.number("within", self.within, 0, LONGEST, "write seconds", none="only the deadline ends it")
+        ranges.demand(over_zero, "within", self.within, "over 0", "no retry could begin; for none leave out retry")
+        good = "backoff" in strategies or isinstance(self.backoff, Backoff)
+        ranges.demand(good, "backoff", self.backoff, "a Backoff", "write Backoff(base=0.1)")
 
     @property
     def judges_values(self) -> bool:
@@ -131,7 +120,7 @@ class _BudgetFields(NamedTuple):
     seconds: float = 10.0
 
 
-class Budget(_BudgetFields):
+class Budget(Checked, _BudgetFields):
     """How many retries a dependency can bear: a share of its first attempts and a few each second.
 
     `ratio`: retries for each first attempt, 0 to 1, default 0.1. `floor`: retries a second on top, 0 to 1000, default
@@ -144,17 +133,12 @@ class Budget(_BudgetFields):
 
     __slots__ = ()
 
-    if not TYPE_CHECKING:
-
-        def __new__(cls, *args, **kwargs):
-            self = super().__new__(cls, *args, **kwargs)
+    def check(self, ranges: Ranges) -> None:
+        """Tell `ranges` of every setting and what it may be."""
+        try:
             self.machine()
-            return self
-
-        @classmethod
-        def _make(cls, iterable):
-            """Also the way of `_replace`: no unchecked copy."""
-            return cls(*iterable)
+        except ConfigError as exc:
+            ranges.problems.extend(exc.problems)
 
     def machine(self) -> RetryBudget:
         """The budget itself, with nothing spent. Raises ConfigError as above."""
@@ -167,7 +151,7 @@ class _BulkheadFields(NamedTuple):
     longest_wait: float = 1.0
 
 
-class Bulkhead(_BulkheadFields):
+class Bulkhead(Checked, _BulkheadFields):
     """How many calls may run at once, so that one dependency cannot take all workers.
 
     `limit`: calls at once, 1 to 100,000; no default: it depends on the dependency. `waiting`: how many more may wait,
@@ -182,23 +166,13 @@ class Bulkhead(_BulkheadFields):
     # Asked instead of the class, so that the other one need not be loaded.
     adaptive: Literal[False] = False
 
-    if not TYPE_CHECKING:
-
-        def __new__(cls, *args, **kwargs):
-            self = super().__new__(cls, *args, **kwargs)
-            ranges = Ranges()
-            try:
-                Places(self.limit, self.waiting)
-            except ConfigError as exc:
-                ranges.problems.extend(exc.problems)
-            ranges.number("longest_wait", self.longest_wait, 0.001, 3600, "write seconds")
-            ranges.settle()
-            return self
-
-        @classmethod
-        def _make(cls, iterable):
-            """Also the way of `_replace`: no unchecked copy."""
-            return cls(*iterable)
+    def check(self, ranges: Ranges) -> None:
+        """Tell `ranges` of every setting and what it may be."""
+        try:
+            Places(self.limit, self.waiting)
+        except ConfigError as exc:
+            ranges.problems.extend(exc.problems)
+        ranges.number("longest_wait", self.longest_wait, 0.001, 3600, "write seconds")
 
 
 class Settings(NamedTuple):

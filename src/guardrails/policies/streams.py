@@ -25,7 +25,7 @@ def for_generator(engine: Engine, fn: Callable[..., Any]) -> Callable[..., Any]:
 
     def whole(*args: Any, **kwargs: Any) -> Any:
         operation = (SWITCH.operation or Operation)(engine)
-        span = None if SWITCH.spans is None else SWITCH.spans(operation, current=False)
+        span = None if (spans := SWITCH.spans) is None else spans(operation, current=False)
         stream: Any = None
         item: Any = None
         try:

@@ -163,4 +163,5 @@ async def nap(engine: Engine, seconds: float, what: str = "wait for another atte
         asyncio.get_running_loop()
     except RuntimeError:
         raise NoEventLoop(engine.name, what) from None
-    await (asyncio.sleep(seconds) if engine.virtual is None else engine.virtual.asleep(seconds))
+    virtual = engine.virtual
+    await (asyncio.sleep(seconds) if virtual is None else virtual.asleep(seconds))

@@ -32,9 +32,10 @@ def guarded(engine: Engine, fn: Any) -> Any:
     shell = shell_for(fn)
     if engine.hedge is not None and shell.__name__ != "for_coroutine":
         fix = "make it `async def`, or use a guard without hedge"
-        raise Unguardable(engine.name, f"{fn.__qualname__} with a hedge: no second call could begin beside it", fix)
+        raise Unguardable(engine.name, f"{name_of(fn)} with a hedge: no second call could begin beside it", fix)
     wrapper = shell(engine, fn)
-    wrapper.__name__ = type(fn).__name__
+    # Of what has no name of its own, an object or a partial.
+    wrapper.__name__ = wrapper.__qualname__ = type(fn).__name__
     functools.update_wrapper(wrapper, fn)
     setattr(wrapper, MARK, engine)
     return wrapper
@@ -45,17 +46,28 @@ def shell_for(fn: Any) -> Shell:
     # Here, because it is a third of what `from guardrails import Guard` would cost.
     import inspect
 
-    called = fn
-    while isinstance(called, functools.partial):
-        called = called.func
-    if not (inspect.isroutine(called) or inspect.iscoroutinefunction(called)):
-        called = type(called).__call__
+    called = code_of(fn)
     if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
         # Here, because asyncio alone would triple what `from guardrails import Guard` costs.
         from guardrails.policies.coroutines import for_async_generator, for_coroutine
 
         return for_async_generator if inspect.isasyncgenfunction(called) else for_coroutine
     return for_generator if inspect.isgeneratorfunction(called) else for_function
+
+
+def code_of(fn: Any) -> Any:
+    """The function that a call of `fn` runs: of a partial the one within, of an object its `__call__`."""
+    import inspect
+
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return fn if inspect.isroutine(fn) or inspect.iscoroutinefunction(fn) else type(fn).__call__
+
+
+def name_of(fn: Any) -> str:
+    """What a message calls it."""
+    name: str = getattr(fn, "__qualname__", type(fn).__name__)
+    return name
 
 
 def refuse(engine: Engine, fn: Any) -> None:
@@ -71,7 +83,7 @@ def refuse(engine: Engine, fn: Any) -> None:
     if not callable(fn):
         raise Unguardable(name, f"{fn!r:.80}, a {type(fn).__name__}", "give it a function; the name comes first")
     if getattr(fn, MARK, None) is engine:
-        raise Unguardable(name, f"{fn.__qualname__} twice", "it would count each call twice: decorate once")
+        raise Unguardable(name, f"{name_of(fn)} twice", "it would count each call twice: decorate once")
 
 
 def applied(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -88,6 +100,5 @@ async def awaited(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
     if isinstance(result, AsyncGeneratorType):
         raise Unguardable("acall()", f"the generator {result.__qualname__}", "decorate its function, and iterate")
     if not (isinstance(result, CoroutineType) or hasattr(result, "__await__")):
-        name = getattr(fn, "__qualname__", type(fn).__name__)
-        raise Unguardable("acall()", f"{name}, which returned no awaitable", "use call()")
+        raise Unguardable("acall()", f"{name_of(fn)}, which returned no awaitable", "use call()")
     return await result

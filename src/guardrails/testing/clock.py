@@ -126,6 +126,8 @@ class VirtualClock:
         return timer
 
     def _set(self, timer: VirtualTimer, delay: float) -> None:
+        if not delay < float("inf"):
+            raise ValueError(f"nobody waits for {delay:g} s: wait for what never comes with asyncio.Event().wait()")
         with self._lock:
             timer.due = self._elapsed + max(0.0, delay)
             self._serial += 1

@@ -5,6 +5,7 @@ A count, because blocks may be nested and may overlap in threads: the first turn
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from guardrails.errors import Unguardable
 from guardrails.policies.engine import SWITCH
+from guardrails.policies.wrapping import code_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator
@@ -50,6 +52,9 @@ class Disabled:
         if isinstance(fn, type):
             fix = "decorate its tests, or mark it with pytest.mark.usefixtures('guards_disabled')"
             raise Unguardable("disabled()", f"the class {fn.__name__}", fix)
+        if isinstance(fn, staticmethod | classmethod):
+            within: Any = type(fn)(self(fn.__func__))
+            return within  # type: ignore[no-any-return]
         wrapper: Any = functools.wraps(fn)(self._shell(fn))
         made: F = wrapper
         return made
@@ -69,14 +74,17 @@ class Disabled:
 
         async def agenerator(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
             with self:
-                async for item in fn(*args, **kwargs):
-                    yield item
+                # Closed with this one, while guards are still disabled.
+                async with contextlib.aclosing(fn(*args, **kwargs)) as items:
+                    async for item in items:
+                        yield item
 
-        if inspect.iscoroutinefunction(fn):
+        called = code_of(fn)
+        if inspect.iscoroutinefunction(called):
             return coroutine
-        if inspect.isasyncgenfunction(fn):
+        if inspect.isasyncgenfunction(called):
             return agenerator
-        return generator if inspect.isgeneratorfunction(fn) else plain
+        return generator if inspect.isgeneratorfunction(called) else plain
 
 
 def _turn(change: int, operation: type[Any] | None) -> None:

@@ -65,7 +65,7 @@ def answer(status: int = 200, **said: Any) -> Fault:
 
 def throttled(retry_after: float, status: int = 429) -> Fault:
     """An answer that asks to be left alone for `retry_after` seconds. `status`: 429, or the 503 of other servers."""
-    return answer(status, headers={"Retry-After": f"{retry_after:g}"})
+    return answer(status, headers={"Retry-After": f"{retry_after:.10g}"})
 
 
 def cut(content: bytes, after: int) -> Fault:

@@ -26,6 +26,7 @@ class Through(TaskOperation):
         self.engine = engine
         self.clock = engine.clock
         self.token = 0
+        self.attempt = 1
         self.error = self.deadline = self.task = None
         self.retries = False
         outer = HANDED.get()
