@@ -140,8 +140,10 @@ WAIVER = '[[tool.guardrails.waiver]]\nid = "GR-ROUTE-001"\nwhere = "*"\nreason =
         (
             "[tool.guardrails]\n\nzzz = 1\n",
             [
-                "pyproject.toml:3: tool.guardrails.zzz: no such key; known here: "
-                "src, exclude, plugins, python, preflight, imports, environment, waiver"
+                (
+                    "pyproject.toml:3: tool.guardrails.zzz: no such key; known here: "
+                    "src, exclude, plugins, python, preflight, imports, environment, waiver"
+                )
             ],
         ),
         (

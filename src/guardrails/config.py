@@ -95,9 +95,9 @@ class Config(NamedTuple):
 
     `src`: import roots relative to the project, besides those found from its files. `exclude`: globs of files to
     leave out, a folder's name stands for all below it. `plugins`: checks of the project's own, as globs of files or
-    names of entry points of the group `guardrails.checks`; they are executed. `python`: path of the application's interpreter,
-    whose grammar and libraries count; default: the version that the project pins. `imports`, `environment`: what
-    only a run shows; nothing of the application is executed where they are not set.
+    names of entry points of the group `guardrails.checks`; they are executed. `python`: path of the application's
+    interpreter, whose grammar and libraries count; default: the version that the project pins. `imports`,
+    `environment`: what only a run shows; nothing of the application is executed where they are not set.
     """
 
     src: tuple[str, ...] = ()

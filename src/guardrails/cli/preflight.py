@@ -109,8 +109,9 @@ def command(
 ) -> None:
     """Find what would break a deployment of the project in PATH (default: here).
 
-    Needs no configuration. Executes nothing of the project but what [tool.guardrails.imports] names. Exit status: 0 passed (warnings allowed),
-    1 a check failed, 2 usage or configuration error and nothing ran, 3 could not find out.
+    Needs no configuration. Executes nothing of the project but the imports, settings and checks that
+    [tool.guardrails] names; with --static not even those. Exit status: 0 passed (warnings allowed), 1 a check failed,
+    2 usage or configuration error and nothing ran, 3 could not find out.
     """
     import gc
 
