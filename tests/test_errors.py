@@ -20,16 +20,24 @@ from guardrails.errors import (
     BulkheadFull,
     CircuitOpen,
     ConfigError,
+    ConnectionLost,
     DeadlineExceeded,
     EncodeError,
+    FirstTokenTimeout,
     GitError,
     GuardrailsError,
+    IdleTimeout,
     InterpreterError,
     NoEventLoop,
     NotAProject,
+    ProviderError,
     RateLimited,
     Refused,
     Rejected,
+    SeamMismatch,
+    StreamDeadlineExceeded,
+    StreamFault,
+    Truncated,
     Unguardable,
     UnknownRule,
 )
@@ -39,6 +47,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEXT_STEP = "Register the type, convert the value, or use the policy `safe`, which marks and reports it."
+CUT: tuple[Any, ...] = ("no content for 30 s", "api.openai.com", 2, "Hello", "message_delta", 1.5)
+CUT_TEXT = (
+    "the stream from api.openai.com is not whole: no content for 30 s (attempt 2, last event message_delta). "
+    "5 characters were delivered, see `.partial`. Retry in 1.5 s. Runbook: stream-cut"
+)
 # How each is raised, and what it then says.
 SAMPLES: dict[type[GuardrailsError], tuple[tuple[Any, ...], str]] = {
     GuardrailsError: (("plain",), "plain"),
@@ -98,6 +111,14 @@ SAMPLES: dict[type[GuardrailsError], tuple[tuple[Any, ...], str]] = {
         ("db", "keep its timeout"),
         "'db' cannot keep its timeout here: no asyncio loop is running. trio and gevent are not supported",
     ),
+    StreamFault: (CUT, CUT_TEXT),
+    FirstTokenTimeout: (CUT, CUT_TEXT),
+    IdleTimeout: (CUT, CUT_TEXT),
+    StreamDeadlineExceeded: ((*CUT, 300.0, 300.1), CUT_TEXT),
+    Truncated: (CUT, CUT_TEXT),
+    ProviderError: ((*CUT, "overloaded_error", 529), CUT_TEXT),
+    ConnectionLost: (CUT, CUT_TEXT),
+    SeamMismatch: (CUT, CUT_TEXT),
 }
 
 
@@ -286,6 +307,13 @@ def test_messages_fit_their_numbers(error: GuardrailsError, text: str) -> None:
         (AttemptTimeout, TimeoutError),
         (NoEventLoop, RuntimeError),
         (Unguardable, TypeError),
+        (FirstTokenTimeout, TimeoutError),
+        (IdleTimeout, TimeoutError),
+        (StreamDeadlineExceeded, DeadlineExceeded),
+        (Truncated, EOFError),
+        (ProviderError, RuntimeError),
+        (ConnectionLost, ConnectionError),
+        (SeamMismatch, ValueError),
     ],
 )
 def test_a_builtin_catches_it_too(cls: type[GuardrailsError], builtin: type[Exception]) -> None:

@@ -16,6 +16,14 @@
     ├── AttemptTimeout (TimeoutError)   one attempt did not end in time
     ├── NoEventLoop (RuntimeError)      asyncio is needed and does not run here
     ├── Unguardable (TypeError)         what was given to a guard is no callable that it can guard
+    ├── StreamFault                     a streamed answer did not arrive whole; has the text that did
+    │   ├── FirstTokenTimeout (TimeoutError)  nothing of the answer came in time
+    │   ├── IdleTimeout (TimeoutError)  nothing more of it came in time; keepalives do not count
+    │   ├── StreamDeadlineExceeded      the whole stream did not end in time; a DeadlineExceeded, too
+    │   ├── Truncated (EOFError)        it ended, or could not be read, before it was whole
+    │   ├── ProviderError (RuntimeError)  the provider reported an error, in the stream or in place of it
+    │   ├── ConnectionLost (ConnectionError)  the connection failed
+    │   └── SeamMismatch (ValueError)   a continuation did not join on to what was delivered
     └── CircuitBreakerError             in `compat`, pybreaker's own error too: a call has opened a breaker, or
         └── CallRejected                was rejected by it, and this is a CircuitOpen as well
 
@@ -278,6 +286,113 @@ class Unguardable(GuardrailsError, TypeError):
         self.what = what
         self.fix = fix
         super().__init__(f"{name!r} cannot guard {what}: {fix}")
+
+
+class StreamFault(GuardrailsError):
+    """A streamed answer did not arrive whole.
+
+    `detail`: what happened, with its numbers. `provider`: the host. `attempt`: the number of the attempt that ended so,
+    from 1; each has been billed. `partial`: the text that was delivered, `chars` its length. `last_event`: the name or
+    type of the last event that came, "" if none did. `retry_after`: seconds after which the provider wants to be asked
+    again, None where it does not say so.
+    """
+
+    # Raised inside a client, it is an error of that client's httpx, too, whose constructor takes something else.
+    def __init__(
+        self,
+        detail: str,
+        provider: str = "",
+        attempt: int = 1,
+        partial: str = "",
+        last_event: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        self.detail = detail
+        self.provider = provider
+        self.attempt = attempt
+        self.partial = partial
+        self.last_event = last_event
+        self.retry_after = retry_after
+        self.args = (self._told(),)
+
+    @property
+    def chars(self) -> int:
+        return len(self.partial)
+
+    def _told(self) -> str:
+        where = f" from {self.provider}" if self.provider else ""
+        tried = f"attempt {self.attempt}" + (f", last event {self.last_event}" if self.last_event else "")
+        wait = "" if self.retry_after is None else f" Retry in {self.retry_after:.1f} s."
+        head = f"the stream{where} is not whole: {self.detail} ({tried})."
+        return f"{head} {self.chars} characters were delivered, see `.partial`.{wait} Runbook: stream-cut"
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class FirstTokenTimeout(StreamFault, TimeoutError):
+    """Nothing of the answer came in time."""
+
+
+class IdleTimeout(StreamFault, TimeoutError):
+    """Nothing more of the answer came in time; keepalives and pings do not count."""
+
+
+class StreamDeadlineExceeded(StreamFault, DeadlineExceeded):
+    """The whole stream did not end in time. Of a DeadlineExceeded it has `name`, `timeout`, `elapsed`, `attempts`."""
+
+    def __init__(
+        self,
+        detail: str,
+        provider: str = "",
+        attempt: int = 1,
+        partial: str = "",
+        last_event: str = "",
+        retry_after: float | None = None,
+        timeout: float = 0.0,
+        elapsed: float = 0.0,
+    ) -> None:
+        StreamFault.__init__(self, detail, provider, attempt, partial, last_event, retry_after)
+        self.name = provider
+        self.timeout = timeout
+        self.elapsed = elapsed
+        self.attempts = attempt
+        self.last = detail
+
+
+class Truncated(StreamFault, EOFError):
+    """The answer ended before it was whole, or held an event that could not be read."""
+
+
+class ProviderError(StreamFault, RuntimeError):
+    """The provider reported an error, inside the stream or in place of it.
+
+    `kind`: its own word, such as "overloaded_error", "" without one. `status`: the HTTP status that it sent, or that
+    the kind stands for (overloaded: 529); None: neither.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        provider: str = "",
+        attempt: int = 1,
+        partial: str = "",
+        last_event: str = "",
+        retry_after: float | None = None,
+        kind: str = "",
+        status: int | None = None,
+    ) -> None:
+        self.kind = kind
+        self.status = status
+        super().__init__(detail, provider, attempt, partial, last_event, retry_after)
+
+
+class ConnectionLost(StreamFault, ConnectionError):
+    """The connection failed before the answer was whole."""
+
+
+class SeamMismatch(StreamFault, ValueError):
+    """A continuation did not join on to what was delivered, or it could not be told whether it did."""
 
 
 def _revive(

@@ -75,6 +75,7 @@ EXPORTED = (
     Exported("fallbacks_total", ("guard", "reason", "result"), "Uses of a fallback: why, and what it came to."),
     Exported("dependency_mode_changes_total", ("dependency", "before", "after"), "Changes of modes."),
     Exported("headers_ignored_total", ("header",), "Request headers that could not be read."),
+    Exported("heals_total", ("wire", "fault", "rung"), "Faults of LLM streams, by what was done about each."),
     Exported("json_lossy_total", ("profile", "reason"), "JSON texts in which something could not be kept."),
     Exported("gate_runs_total", ("verdict",), "Runs of the gate."),
     ERRORS,

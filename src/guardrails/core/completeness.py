@@ -232,6 +232,12 @@ class Answer:
             self.contents += 1
         return step
 
+    def more(self, block: Block, said: str) -> None:
+        """What `take` does with an event that adds these words to a block, and nothing else."""
+        self.events += 1
+        self.contents += 1
+        self._grow(block, said)
+
     @property
     def state(self) -> State:
         """Whether it is whole; what the states mean stands at the top of the module."""

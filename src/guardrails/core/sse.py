@@ -78,6 +78,10 @@ class LineParser:
         """How many bytes of the body have come."""
         return self._line_began + len(self._line)
 
+    def skip(self, size: int) -> None:
+        """So many bytes of whole events have gone by unread. Only between two events."""
+        self._line_began += size
+
     def feed(self, chunk: bytes) -> list[Event]:
         """The events that are whole now, with the next bytes of the body; most chunks hold one, or none."""
         if self._too_large is not None:

@@ -20,6 +20,7 @@ from guardrails.http.outgoing import OwnHosts, host_of, sent_copy
 from guardrails.policies import Guard, Outcome, outcome_of
 from guardrails.policies.answers import FAMILIES
 from guardrails.policies.handed import HANDED, Handed, restore
+from guardrails.policies.wrapping import shell_for
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -48,6 +49,10 @@ class Said:
         good = isinstance(guards, Guard | Mapping) or callable(guards)
         fix = "write Guard('search')"
         ranges.demand(good, "guards", guards, "a Guard, a mapping of host to Guard, or a function of the request", fix)
+        for one in guards.values() if isinstance(guards, Mapping) else (guards,):
+            hedges = isinstance(one, Guard) and one._engine.hedge is not None
+            fix = "no second call can begin beside a stream; hedge the coroutine function that asks"
+            ranges.demand(not hedges, "guards", one, "guards without hedge", fix)
         ranges.demand(callable(classify), "classify", classify, "a function", "it gets a response or an error")
         texts = {"retry_methods": (retry_methods, "GET"), "own_hosts": (own_hosts, "api.internal")}
         for name, (texts_said, example) in texts.items():
@@ -252,16 +257,17 @@ _AFLOWS: WeakKeyDictionary[Guard, Any] = WeakKeyDictionary()
 def _guarded(guard: Guard, fn: Any, known: WeakKeyDictionary[Guard, Any]) -> Any:
     found = known.get(guard)
     if found is None:
-        found = known[guard] = guard(fn)
+        # Its shell alone: an update that lets the guard hedge must not end what goes through a transport.
+        found = known[guard] = shell_for(fn)(guard._engine, fn)
     return found
 
 
 def family_of(transport: Any) -> Any:
-    """The module, httpx or httpx2, whose transport this is. Raises TypeError for what is neither's."""
-    for kind in type(transport).__mro__:
-        name = kind.__module__.partition(".")[0]
-        if name in FAMILIES:
-            return sys.modules[name]
+    """The module, httpx or httpx2, whose transport, or request, this is. Raises TypeError for what is neither's."""
+    # Not by the names of the classes' modules: openai's client renames those that it offers as its own.
+    for family in filter(None, map(sys.modules.get, FAMILIES)):
+        if isinstance(transport, family.BaseTransport | family.AsyncBaseTransport | family.Request):
+            return family
     raise TypeError(
         f"{transport!r:.80} is no transport of httpx or httpx2: give it HTTPTransport() or AsyncHTTPTransport() of the "
         "one that your client comes from"

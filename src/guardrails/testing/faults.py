@@ -236,7 +236,8 @@ class FaultServer:
                 asked.hung_up = asked.answered = True
         finally:
             writer.close()
-            with contextlib.suppress(ConnectionError):
+            # Cancelled here, too: the server may stop in the same moment.
+            with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
 
     async def _answer(self, asked: Asked, connection: _Connection) -> None:

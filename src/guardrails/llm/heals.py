@@ -1,0 +1,62 @@
+"""What was healed, told: to the task that asked, to the hooks, and in the log.
+
+last_heal()     of the last stream of this task; None: it needed no healing
+"""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from guardrails import hooks
+
+if TYPE_CHECKING:
+    from guardrails.llm.faults import Fault
+
+Outcome = Literal["under way", "healed", "failed"]
+log = logging.getLogger("guardrails.llm")
+
+
+class Heal(NamedTuple):
+    """One stream that broke.
+
+    `faults`: what went wrong, one for each attempt that failed; `rungs`: what was done about each: restart, resume, or
+    raised. `attempts`: requests that were made; each is billed. `seams`: how each continuation joined on.
+    `tokens_estimated`: tokens of attempts that never told them, included in what the client was told.
+    """
+
+    wire: str
+    provider: str
+    model: str
+    outcome: Outcome
+    attempts: int = 1
+    faults: tuple[str, ...] = ()
+    rungs: tuple[str, ...] = ()
+    seams: tuple[str, ...] = ()
+    tokens_estimated: int = 0
+
+
+_LAST: ContextVar[Heal | None] = ContextVar("guardrails_last_heal", default=None)
+
+
+def last_heal() -> Heal | None:
+    """What the last healed transport did to the last stream that was asked for in this task, or this thread."""
+    return _LAST.get()
+
+
+def remember(heal: Heal | None) -> None:
+    """What `last_heal` says from now on."""
+    _LAST.set(heal)
+
+
+def tell(heal: Heal, fault: Fault, rung: str) -> Heal:
+    """A fault, and what is done about it: told to all who listen."""
+    hooks.emit("heals_total", 1.0, {"wire": heal.wire, "fault": fault.kind, "rung": rung})
+    did = {"restart": "asks again", "resume": "asks for the rest"}.get(rung, "raises")
+    level = logging.ERROR if rung == "raised" else logging.WARNING
+    log.log(level, "stream of %s from %s broke (%s: %s): %s", heal.model, heal.provider, fault.kind, fault.detail, did)
+    told = heal._replace(faults=(*heal.faults, fault.kind), rungs=(*heal.rungs, rung))
+    told = told._replace(outcome="failed" if rung == "raised" else "under way")
+    remember(told)
+    return told
