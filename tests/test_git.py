@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from guardrails import git
 from guardrails.errors import GitError
-from guardrails.git import Head, head, run_git, tracked_files
+from guardrails.git import Head, head, run_git, stream_git, tracked_files
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed: its use is not tested")
 
@@ -552,3 +553,84 @@ def test_importing_starts_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {program}"],
                           check=True, capture_output=True, text=True)  # fmt: skip
     assert done.stdout.strip() == "[]"
+
+
+# --- streams ---
+
+
+def test_a_stream_yields_what_stands_before_each_nul(repo: Path) -> None:
+    names = ["a", "b c", "é", "new\nline"]
+    commit(repo, **dict.fromkeys(names, "1"))
+    pieces = list(stream_git(["ls-tree", "-z", "--name-only", "HEAD"], repo / ".git"))
+    assert sorted(pieces) == sorted(name.encode() for name in names)
+
+
+def test_a_stream_takes_more_input_than_a_pipe_holds(repo: Path) -> None:
+    name = commit(repo, a="1")
+    asked = f"{name}\n".encode() * 20_000
+    argv = ["log", "-z", "--format=%H", "--no-walk=unsorted", "--stdin"]
+    assert list(stream_git(argv, repo / ".git", input=asked)) == [name.encode()]
+
+
+def test_a_stream_that_fails_says_so_after_what_it_gave(repo: Path) -> None:
+    commit(repo, a="1")
+    given = []
+    with pytest.raises(GitError, match="nonsense") as caught:
+        given.extend(stream_git(["log", "-z", "--format=%H", "HEAD", "nonsense"], repo / ".git"))
+    assert (given, caught.value.returncode) == ([], 128)
+
+
+def test_a_long_piece_is_cut_and_the_next_is_whole(repo: Path) -> None:
+    commit(repo, a="x" * (3 * git.LONGEST_PIECE) + "\0end")
+    long, end = stream_git(["cat-file", "blob", "HEAD:a"], repo / ".git")
+    assert git.LONGEST_PIECE <= len(long) < 2 * git.LONGEST_PIECE
+    assert end == b"end"
+
+
+def endless(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a git on the PATH that answers, then goes on without an end; the file holds its number."""
+    script = f'case "$*" in *config*) exit 0;; esac\necho $$ > {folder}/pid\nprintf "a\\0"\nexec sleep 60'
+    program(folder / "bin", "git", script)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return folder / "pid"
+
+
+def test_a_stream_that_is_closed_early_ends_git(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pid = endless(tmp_path, monkeypatch)
+    pieces = stream_git(["log"], repo / ".git")
+    assert next(pieces) == b"a"
+    pieces.close()  # type: ignore[attr-defined]
+    assert gone(int(pid.read_text()))
+
+
+def test_a_stream_without_an_end_is_killed_in_time(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pid = endless(tmp_path, monkeypatch)
+    begun = time.monotonic()
+    with pytest.raises(GitError, match=r"killed after 0\.5 s") as caught:
+        list(stream_git(["log"], repo / ".git", timeout=0.5))
+    assert caught.value.returncode is None
+    assert time.monotonic() - begun < 30
+    assert gone(int(pid.read_text()))
+
+
+def test_reading_half_of_a_stream_leaves_no_git_behind(repo: Path) -> None:
+    for _ in range(30):
+        commit(repo)
+    before = threading.active_count()
+    pieces = stream_git(["log", "-z", "--format=%H"], repo / ".git")
+    assert len(next(pieces)) == 40
+    pieces.close()  # type: ignore[attr-defined]
+    deadline = time.monotonic() + 30
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_a_stream_runs_no_program_of_the_repository(repo: Path, tmp_path: Path) -> None:
+    touch = program(tmp_path / "bin", "touch-it", f"touch {tmp_path}/ran\ncat")
+    commit(repo, a="1", **{".gitattributes": "* diff=mine filter=mine"})
+    for name in ("diff.external", "diff.mine.command", "diff.mine.textconv", "filter.mine.clean", "core.fsmonitor"):
+        sh(repo, "config", name, str(touch))
+    commit_again = ["log", "-z", "-p", "--numstat", "--format=%H"]
+    assert list(stream_git(commit_again, repo / ".git")) != []
+    assert not (tmp_path / "ran").exists()

@@ -1,6 +1,7 @@
 """One git subprocess, neutral settings: the same answer on every machine, and no program of the repository's.
 
     run_git(["log", "-1"], path)  -> bytes          any read-only command
+    stream_git([...], git_dir)    -> Iterator       what git writes with -z, piece by piece, of any size
     head(path)                    -> Head | None    commit and dirtiness, for evidence
     tracked_files(path)           -> list | None    what belongs to the project
 
@@ -23,9 +24,9 @@ from guardrails.errors import GitError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from subprocess import Popen
-    from typing import NamedTuple
+    from typing import IO, NamedTuple
 
     class Head(NamedTuple):
         commit: str | None
@@ -45,8 +46,10 @@ NOT_FOUND, NOT_STARTED = 127, 126
 
 # Given with -c, because git hands these down to the gits that it starts itself.
 _SETTINGS = {
+    "advice.graftFileDeprecated": "false",  # it is we who name one, so that the repository's own is not read
     "core.alternateRefsCommand": "true",
     "core.attributesFile": os.devnull,
+    "core.bigFileThreshold": "512m",  # above it git counts no lines
     "core.excludesFile": os.devnull,  # a user's own ignore list would make two machines disagree
     "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
@@ -58,13 +61,22 @@ _SETTINGS = {
     "color.diff": "false",
     "color.status": "false",
     "column.ui": "never",
+    "diff.algorithm": "default",
     "diff.ignoreSubmodules": "dirty",
+    "diff.orderFile": os.devnull,
+    "diff.relative": "false",
+    "diff.renameLimit": "1000",
+    "diff.renames": "true",
     "gpg.program": "gpg",
     "gpg.openpgp.program": "gpg",
     "gpg.x509.program": "gpgsm",
     "gpg.ssh.program": "ssh-keygen",
     "i18n.logOutputEncoding": "UTF-8",
+    "log.mailmap": "true",
+    "log.showRoot": "true",
     "log.showSignature": "false",
+    "mailmap.blob": "HEAD:.mailmap",
+    "mailmap.file": os.devnull,
     # In a container the checkout often is another user's; since nothing of it is run, it may be read.
     "safe.directory": "*",
 }
@@ -73,6 +85,7 @@ _ENVIRONMENT = {
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_GRAFT_FILE": os.devnull,
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",  # history as it is, not as refs/replace paints it
     "GIT_OPTIONAL_LOCKS": "0",
@@ -90,7 +103,14 @@ _CHOSEN_NAMES = {
     "merge.driver": ("driver", "false"),
     "trailer.cmd": ("cmd", ""),
 }
+# As in a bare repository no attributes are read, so a history counts alike in every checkout of it.
+_BARE = ("--git-dir=.", "--bare", "-c", "attr.tree=none")
+# Nothing that git writes with -z is longer, but a commit message.
+LONGEST_PIECE = 2**20
+_CHUNK = 2**18
 _PLAIN_DIFF = ("--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty")
+# They compare no contents, sign nothing and fetch nothing: no setting makes them run a program.
+_RUN_NOTHING = frozenset({"--version", "config", "for-each-ref", "merge-base", "rev-list", "rev-parse", "symbolic-ref"})
 _FLAGS = {
     **dict.fromkeys(("diff", "diff-files", "diff-index", "diff-tree", "log", "show", "whatchanged"), _PLAIN_DIFF),
     "blame": ("--no-textconv",),
@@ -115,8 +135,74 @@ def run_git(
     started, else what git ended with. Its `stderr` is free of secrets.
     """
     command, *rest = args
-    chosen = _silenced(_run(["config", "--list", "--name-only", "-z"], cwd, timeout))
+    looks = command not in _RUN_NOTHING
+    chosen = _silenced(_run(["config", "--list", "--name-only", "-z"], cwd, timeout)) if looks else {}
     return _run([command, *_FLAGS.get(command, ()), *rest], cwd, timeout, input, chosen)
+
+
+def stream_git(
+    args: Sequence[str],
+    git_dir: str | os.PathLike[str],
+    *,
+    timeout: float = 600.0,
+    input: bytes = b"",  # noqa: A002
+) -> Iterator[bytes]:
+    """Run a read-only git command over a history and yield what stands before each NUL that it writes.
+
+    `git_dir`: what `git rev-parse --absolute-git-dir` says. Attributes are not read: a file that a checkout
+    marks `-diff` counts as everywhere else. Memory holds one piece, cut after LONGEST_PIECE bytes. Stop early by
+    closing the iterator, which ends git. `timeout`: seconds for the whole, default 600, since a history of
+    a million commits takes minutes. `input`: bytes for standard input.
+
+    Raises GitError as `run_git` does, in the end: what was yielded before is then not the whole.
+    """
+    import tempfile
+    import threading
+
+    command, *rest = args
+    chosen = _silenced(_run(["config", "--list", "--name-only", "-z"], git_dir, 10.0))
+    argv = [command, *_FLAGS.get(command, ()), *rest]
+    # Files: git may write to three pipes in any order, and here one is read.
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as complaints:
+        given.write(input)
+        given.seek(0)
+        process = _start([*_BARE, *argv], git_dir, chosen, given, complaints)
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            _kill(process)
+
+        watchdog = threading.Timer(timeout, end)
+        watchdog.start()
+        try:
+            with process:
+                try:
+                    yield from _pieces(process)
+                except BaseException:
+                    _kill(process)
+                    raise
+        finally:
+            watchdog.cancel()
+        if late.is_set():
+            raise GitError(("git", *argv), None, f"killed after {timeout:g} s")
+        complaints.seek(0)
+        _require_success(("git", *argv), process.returncode, complaints.read(LONGEST_PIECE))
+
+
+def _pieces(process: Popen[bytes]) -> Iterator[bytes]:
+    piece = b""
+    read: Callable[[int], bytes] = process.stdout.read1  # type: ignore[union-attr]
+    while chunk := read(_CHUNK):
+        first, *others = chunk.split(b"\0")
+        if len(piece) < LONGEST_PIECE:
+            piece += first
+        if others:
+            yield piece
+            yield from others[:-1]
+            piece = others[-1]
+    if piece:
+        yield piece
 
 
 def head(path: str | os.PathLike[str]) -> Head | None:
@@ -235,22 +321,7 @@ def _run(
     import subprocess  # not at the top: most commands never start git
 
     argv = ("git", *args)
-    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    try:
-        process = subprocess.Popen(
-            ["git", "--no-pager", *settings, *args],  # noqa: S607 - git is where the user's PATH has it
-            cwd=cwd,
-            env=_environment(chosen or {}),
-            stdin=subprocess.DEVNULL if data is None else subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a group to kill, and no terminal on which to ask for a password
-        )
-    except OSError as exc:
-        if isinstance(exc, FileNotFoundError) and os.path.isdir(cwd):  # noqa: PTH112
-            message = "git is not installed, or not on the PATH: install git"
-            raise GitError(argv, NOT_FOUND, message) from exc
-        raise GitError(argv, NOT_STARTED, str(exc)) from exc
+    process = _start(args, cwd, chosen or {}, subprocess.DEVNULL if data is None else subprocess.PIPE, subprocess.PIPE)
     with process:
         try:
             out, err = process.communicate(data, timeout)
@@ -260,11 +331,43 @@ def _run(
         except BaseException:
             _kill(process)
             raise
-    if process.returncode != 0:
+    _require_success(argv, process.returncode, err)
+    return out
+
+
+def _start(
+    args: Sequence[str],
+    cwd: str | os.PathLike[str],
+    chosen: dict[str, str],
+    stdin: int | IO[bytes],
+    stderr: int | IO[bytes],
+) -> Popen[bytes]:
+    import subprocess
+
+    argv = ("git", *args)
+    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    try:
+        return subprocess.Popen(
+            ["git", "--no-pager", *settings, *args],  # noqa: S607 - git is where the user's PATH has it
+            cwd=cwd,
+            env=_environment(chosen),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            start_new_session=True,  # a group to kill, and no terminal on which to ask for a password
+        )
+    except OSError as exc:
+        if isinstance(exc, FileNotFoundError) and os.path.isdir(cwd):  # noqa: PTH112
+            message = "git is not installed, or not on the PATH: install git"
+            raise GitError(argv, NOT_FOUND, message) from exc
+        raise GitError(argv, NOT_STARTED, str(exc)) from exc
+
+
+def _require_success(argv: tuple[str, ...], returncode: int, err: bytes) -> None:
+    if returncode != 0:
         from guardrails.redact import redacted
 
-        raise GitError(argv, process.returncode, redacted(err.decode("utf-8", "backslashreplace")))
-    return out
+        raise GitError(argv, returncode, redacted(err.decode("utf-8", "backslashreplace")))
 
 
 def _kill(process: Popen[bytes]) -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "explain": ("explain", "Explain a rule: the failure, bad and good code, the fix."),
     "json": ("json_lint", "Find what JSON cannot keep."),
     "preflight": ("preflight", "Run the gate over a project."),
+    "report": ("report", "Reports whose figures carry their evidence."),
     "run": ("run", "Run the gate, then become a command: the entrypoint of a container."),
 }
 

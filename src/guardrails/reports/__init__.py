@@ -1,0 +1,1 @@
+"""Facts in, a document out: reports whose every figure names the command that gave it."""

@@ -1,0 +1,250 @@
+"""What is proven of a commit: the gate's last record, a JUnit file, a coverage file; or why it is not.
+
+A rung is given for what the file itself says, never for its name or its age: tests are E3 on a commit only
+when the file names that commit, and no test executed is no pass.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from guardrails.errors import GuardrailsError
+from guardrails.evidence import GateRecord, Rung
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+GATE = ".guardrails/gate/last.json"
+# Where test runners and their documentation put it.
+JUNIT_PLACES = ("junit.xml", "test-results.xml", "test-results/*.xml", "reports/junit*.xml")
+COVERAGE_PLACES = ("coverage.xml", "coverage.json", "reports/coverage.xml")
+MOST_BYTES = 2**26
+SHOWN = 20
+# Names under which a suite may say what it ran on.
+COMMIT_PROPERTIES = frozenset({"commit", "git.commit", "git_commit", "vcs.revision", "GITHUB_SHA", "CI_COMMIT_SHA"})
+
+
+class Proof(NamedTuple):
+    """One claim about the reported commit.
+
+    `verdict`: SUPPORTED, CONTRADICTED, STALE (of another commit or a changed tree) or UNSUPPORTED. `reason` is a key
+    of the labels, with `said` for its gaps. `source`: the file; `argv`: what made it, where that is known.
+    """
+
+    claim: str
+    verdict: str
+    rung: Rung
+    reason: str
+    said: dict[str, Any]
+    source: str = ""
+    argv: tuple[str, ...] = ()
+    details: dict[str, Any] | None = None
+
+
+def gate(folders: list[Path], tip: str, *, dirty: bool | None) -> Proof:
+    """What the gate last found, and whether it speaks of this commit."""
+    file = next((folder / GATE for folder in folders if (folder / GATE).is_file()), None)
+    if file is None:
+        return _nothing("gate", "gate_none", {"places": GATE})
+    source = _shown(file, folders)
+    try:
+        record = GateRecord.from_json(_read(file))
+        details = _of_record(record)
+    except (OSError, GuardrailsError, AttributeError, TypeError, ValueError) as exc:
+        return _nothing("gate", "unreadable", {"file": source, "why": _why(exc)}, source)
+    evidence = record.evidence
+    where = {"commit": (evidence.commit or "?")[:12], "errors": details["error"], "warnings": details["warning"]}
+    found = Proof("gate", "STALE", Rung.EXISTS, "gate_other_commit", where, source, evidence.argv, details)
+    if evidence.commit != tip:
+        return found
+    if evidence.dirty is not False or dirty is not False:
+        return found._replace(reason="gate_dirty")
+    if record.verdict == "passed":
+        return found._replace(verdict="SUPPORTED", rung=evidence.rung, reason="gate_passed")
+    if record.verdict == "failed":
+        return found._replace(verdict="CONTRADICTED", rung=evidence.rung, reason="gate_failed")
+    return found._replace(verdict="UNSUPPORTED", reason="gate_unknown")
+
+
+def tests(folders: list[Path], given: Path | None, tip: str) -> Proof:
+    """What a JUnit file says was executed, and on which commit."""
+    return _from_xml("tests", folders, given, JUNIT_PLACES, lambda data: _judge_tests(_junit(data), tip))
+
+
+def coverage(folders: list[Path], given: Path | None) -> Proof:
+    """The share of lines that a coverage file says were executed; it never says on which commit."""
+    return _from_xml("coverage", folders, given, COVERAGE_PLACES, _judge_coverage)
+
+
+def _from_xml(
+    claim: str, folders: list[Path], given: Path | None, places: tuple[str, ...], judge: Callable[[bytes], Proof]
+) -> Proof:
+    files = [given] if given is not None else _found(folders, places)
+    if not files:
+        return _nothing(claim, f"{claim}_none", {"places": ", ".join(places)})
+    source = _shown(files[0], folders)
+    if len(files) > 1:
+        return _nothing(claim, "several", {"files": ", ".join(_shown(f, folders) for f in files[:5])}, source)
+    try:
+        return judge(_read(files[0]))._replace(source=source)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ArithmeticError) as exc:
+        return _nothing(claim, "unreadable", {"file": source, "why": _why(exc)}, source)
+
+
+def _judge_tests(found: dict[str, Any], tip: str) -> Proof:
+    executed, bad = found["tests"] - found["skipped"], found["failures"] + found["errors"]
+    said = {"executed": executed, "failed": bad, "skipped": found["skipped"], "commit": found["commit"][:12] or "?"}
+    if executed <= 0:
+        return Proof("tests", "UNSUPPORTED", Rung.EXISTS, "tests_zero", said, details=found)
+    if bad:
+        return Proof("tests", "CONTRADICTED", Rung.TESTED, "tests_failed", said, details=found)
+    if not found["commit"]:
+        return Proof("tests", "UNSUPPORTED", Rung.EXISTS, "tests_no_commit", said, details=found)
+    if found["commit"] != tip:
+        return Proof("tests", "STALE", Rung.EXISTS, "tests_other_commit", said, details=found)
+    return Proof("tests", "SUPPORTED", Rung.TESTED, "tests_passed", said, details=found)
+
+
+def _junit(data: bytes) -> dict[str, Any]:
+    """Counts of the test cases themselves: the totals that a file states beside them may be anything."""
+    found: dict[str, Any] = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
+    found |= {"commit": "", "failing": [], "failing_omitted": 0}
+    case: dict[str, str] = {}
+    outcome: list[str] = []
+    roots: list[str] = []
+
+    def begin(tag: str, attributes: dict[str, str]) -> None:
+        roots.append(tag)
+        if tag == "testcase":
+            case.update(name="", classname="")
+            case.update(attributes)
+            outcome[:] = ["passed"]
+        elif outcome and tag in {"failure", "error", "skipped"} and outcome[0] != "error":
+            outcome[0] = tag
+        elif tag == "property" and attributes.get("name") in COMMIT_PROPERTIES and not outcome:
+            value = attributes.get("value", "")
+            # Suites of several commits in one file prove none of them.
+            found["commit"] = value if found["commit"] in {"", value} else "mixed"
+
+    def end(tag: str) -> None:
+        if tag != "testcase" or not outcome:
+            return
+        found["tests"] += 1
+        kind = {"failure": "failures", "error": "errors", "skipped": "skipped"}.get(outcome[0])
+        if kind is not None:
+            found[kind] += 1
+        if kind in {"failures", "errors"}:
+            if len(found["failing"]) < SHOWN:
+                found["failing"].append(f"{case['classname']}::{case['name']}".removeprefix("::"))
+            else:
+                found["failing_omitted"] += 1
+        outcome.clear()
+
+    _parse_xml(data, begin, end)
+    if roots[0] not in {"testsuites", "testsuite"}:
+        raise ValueError(f"<{roots[0]}> is no JUnit file")
+    return found
+
+
+def _judge_coverage(data: bytes) -> Proof:
+    if data.lstrip()[:1] == b"{":
+        import json
+
+        totals = json.loads(data)["totals"]
+        covered, valid = int(totals["covered_lines"]), int(totals["num_statements"])
+    else:
+        covered, valid = _cobertura(data)
+    if not 0 <= covered <= valid:
+        raise ValueError(f"{covered} of {valid} lines covered")
+    if valid == 0:
+        return _nothing("coverage", "coverage_zero", {})
+    said = {"percent": f"{100 * covered / valid:.1f}", "covered": covered, "valid": valid}
+    return Proof("coverage", "UNSUPPORTED", Rung.EXISTS, "coverage_no_commit", said, details=said)
+
+
+def _cobertura(data: bytes) -> tuple[int, int]:
+    root: dict[str, str] = {}
+
+    def begin(tag: str, attributes: dict[str, str]) -> None:
+        if not root:
+            root.update(attributes, tag=tag)
+
+    _parse_xml(data, begin, lambda _tag: None)
+    if root["tag"] != "coverage":
+        raise ValueError(f"<{root['tag']}> is no coverage file")
+    return int(root["lines-covered"]), int(root["lines-valid"])
+
+
+def _parse_xml(data: bytes, begin: Callable[[str, dict[str, str]], None], end: Callable[[str], None]) -> None:
+    """Parse without entities: a few lines of them can stand for gigabytes."""
+    from xml.parsers import expat
+
+    def refuse(*_: object) -> None:
+        raise ValueError("it declares XML entities, which no such file needs")
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler = refuse
+    parser.StartElementHandler = begin
+    parser.EndElementHandler = end
+    try:
+        parser.Parse(data, True)  # noqa: FBT003 - expat's signature
+    except expat.ExpatError as exc:
+        raise ValueError(f"not XML: {exc}") from exc
+
+
+def _of_record(record: GateRecord) -> dict[str, Any]:
+    evidence = record.evidence
+    texts = (*evidence.argv, evidence.started, evidence.commit or "")
+    if not all(isinstance(text, str) for text in texts) or evidence.dirty not in {True, False, None}:
+        raise ValueError("its evidence has another shape")
+    open_findings = [finding for finding in record.findings if not finding.excused]
+    levels = [finding.severity.value for finding in open_findings]
+    return {
+        "verdict": record.verdict,
+        "commit": evidence.commit,
+        "started": evidence.started,
+        "error": levels.count("error"),
+        "warning": levels.count("warning"),
+        "info": levels.count("info"),
+        "not_analysed": len(record.not_analysed),
+        "findings": [
+            {"rule": f.rule, "severity": f.severity.value, "place": f.place, "message": f.message}
+            for f in open_findings[:SHOWN]
+        ],
+        "findings_omitted": max(0, len(open_findings) - SHOWN),
+    }
+
+
+def _nothing(claim: str, reason: str, said: dict[str, Any], source: str = "") -> Proof:
+    return Proof(claim, "UNSUPPORTED", Rung.ASSERTED, reason, said, source)
+
+
+def _found(folders: list[Path], places: tuple[str, ...]) -> list[Path]:
+    for folder in folders:
+        for place in places:
+            if files := sorted(path for path in folder.glob(place) if path.is_file()):
+                return files
+    return []
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        data = stream.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"larger than {MOST_BYTES // 2**20} MiB")
+    return data
+
+
+def _shown(file: Path, folders: list[Path]) -> str:
+    """As a reader finds it: below the project, without this machine's folders above it."""
+    for folder in folders:
+        if file.resolve().is_relative_to(folder.resolve()):
+            return file.resolve().relative_to(folder.resolve()).as_posix()
+    return file.name
+
+
+def _why(exc: Exception) -> str:
+    if isinstance(exc, OSError):
+        return exc.strerror or type(exc).__name__
+    return f"{type(exc).__name__}: {exc}"[:200]
