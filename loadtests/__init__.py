@@ -1,1 +1,1 @@
-"""What the toolkit costs, keeps, finds, withstands: `bench coverage load precision recall report_lint`, a folder each."""
+"""What it costs, keeps, finds and withstands: `bench`, `coverage`, `load`, `precision`, `recall`, `report_lint`."""
