@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from guardrails.cli.files import files_of, require_writable, write
 from guardrails.cli.printing import say
 from guardrails.preflight.outputs import WRITERS, render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from guardrails.config import Config
     from guardrails.evidence import GateRecord
     from guardrails.preflight.baseline import Baseline
@@ -120,8 +119,8 @@ def command(
     # The model of a large project is millions of small objects that live until the process ends:
     # looking for cycles among them took half of the run.
     gc.disable()
-    files = _files(outputs)
-    _require_writable([*files, *([write_baseline] if write_baseline else [])])
+    files = files_of(outputs, WRITERS)
+    require_writable([*files, *([write_baseline] if write_baseline else [])])
     known = _baseline(path, baseline, write_baseline, partial=bool(select or since))
     config = configured(path, profile, no_record=no_record)
     bar = _Bar()
@@ -141,7 +140,7 @@ def command(
     bar.clear()
     say(_render(record, form), color=_wants_colour())
     for file, name in files.items():
-        _write(file, render(record, name))
+        write(file, render(record, name))
     if write_baseline:
         _write_baseline(record, write_baseline)
     if config.preflight.record:
@@ -173,21 +172,6 @@ def _profile(name: str) -> Path:
     return shipped("checks") / f"{name}.toml"
 
 
-def _files(outputs: Iterable[str]) -> Mapping[Path, str]:
-    """What to write, by file. Raises BadParameter for what is no FORMAT=FILE and for two formats in one file."""
-    files: dict[Path, str] = {}
-    for output in outputs:
-        form, _, name = output.partition("=")
-        if form not in WRITERS or not name:
-            raise click.BadParameter(
-                f"{output!r} is no FORMAT=FILE; formats are {', '.join(WRITERS)}", param_hint="--output"
-            )
-        if Path(name) in files:
-            raise click.BadParameter(f"{name} is named twice: one file holds one format", param_hint="--output")
-        files[Path(name)] = form
-    return files
-
-
 def _baseline(path: Path, file: Path | None, written: Path | None, *, partial: bool) -> Baseline | None:
     if file is None and written is None:
         return None
@@ -210,7 +194,7 @@ def _write_baseline(record: GateRecord, file: Path) -> None:
     if record.summary["checks_crashed"]:
         click.echo(f"guardrails: {file} was not written: a check crashed, so not all is known", err=True)
         return
-    _write(file, baseline_text(record))
+    write(file, baseline_text(record))
     known = record.summary["known"]
     click.echo(f"guardrails: {file}: findings known: {known}. Commit it and run with --baseline {file}", err=True)
 
@@ -231,26 +215,6 @@ def _wants_colour() -> bool:
 
 def _paint(text: str, role: str) -> str:
     return click.style(text, **STYLES[role])  # type: ignore[arg-type]
-
-
-def _require_writable(files: Iterable[Path]) -> None:
-    """Before the run: a minute of work must not end with nowhere to put it."""
-    from guardrails.preflight.record import require_replaceable
-
-    for file in files:
-        try:
-            require_replaceable(file)
-        except OSError as exc:
-            raise click.BadParameter(f"cannot write {file}: {exc.strerror}") from exc
-
-
-def _write(file: Path, text: str) -> None:
-    from guardrails.preflight.record import replace_file
-
-    try:
-        replace_file(file, text)
-    except OSError as exc:
-        raise click.BadParameter(f"cannot write {file}: {exc.strerror}") from exc
 
 
 class _Bar:

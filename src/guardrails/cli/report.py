@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from guardrails.cli.files import files_of, require_writable, write
 from guardrails.cli.printing import say
 from guardrails.cli.report_lint import lint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from guardrails.reports.repository import Repository
 
 FORMS = ("markdown", "json", "html")
@@ -100,8 +99,8 @@ def status(
 
     # A long history is a million small objects that live until the process ends.
     gc.disable()
-    files = _files(outputs)
-    _require_writable(files)
+    files = files_of(outputs, FORMS)
+    require_writable(files)
     try:
         repository = open_repository(path)
         cache = None if no_cache else _cache(repository)
@@ -123,7 +122,7 @@ def status(
         sys.exit(3)
     say(render(facts, form, lang))
     for file, name in files.items():
-        _write(file, render(facts, name, lang))
+        write(file, render(facts, name, lang))
     sys.exit(_verdict(facts) if strict else 0)
 
 
@@ -154,38 +153,3 @@ def _cache(repository: Repository) -> Path | None:
         return None
     # What comes with the repository is somebody else's, and would be believed.
     return None if run_git(["ls-files", "-z", "--", CACHE], repository.top) else file
-
-
-def _files(outputs: Iterable[str]) -> dict[Path, str]:
-    """What to write, by file. Raises BadParameter for what is no FORMAT=FILE and for two formats in one file."""
-    files: dict[Path, str] = {}
-    for output in outputs:
-        form, _, name = output.partition("=")
-        if form not in FORMS or not name:
-            raise click.BadParameter(
-                f"{output!r} is no FORMAT=FILE; formats are {', '.join(FORMS)}", param_hint="--output"
-            )
-        if Path(name) in files:
-            raise click.BadParameter(f"{name} is named twice: one file holds one format", param_hint="--output")
-        files[Path(name)] = form
-    return files
-
-
-def _require_writable(files: Iterable[Path]) -> None:
-    """Before the run: a minute of work must not end with nowhere to put it."""
-    for file in files:
-        from guardrails.preflight.record import require_replaceable
-
-        try:
-            require_replaceable(file)
-        except OSError as exc:
-            raise click.BadParameter(f"cannot write {file}: {exc.strerror}") from exc
-
-
-def _write(file: Path, text: str) -> None:
-    from guardrails.preflight.record import replace_file
-
-    try:
-        replace_file(file, text)
-    except OSError as exc:
-        raise click.BadParameter(f"cannot write {file}: {exc.strerror}") from exc
