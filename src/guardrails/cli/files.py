@@ -1,4 +1,4 @@
-"""`--output FORMAT=FILE`: what a command writes besides what it prints; wrong files are found before the work begins."""
+"""`--output FORMAT=FILE`: what a command writes besides what it prints. Wrong files are found before the work."""
 
 from __future__ import annotations
 
