@@ -77,6 +77,8 @@ class Listener:
     def note(self, kind: str, event: str, args: Any) -> None:
         with suppress(BaseException):
             effect = (kind, described(event, args), *caller(3))
+            if event == "os.posix_spawn" and self.effects and self.effects[-1][2:] == effect[2:]:
+                return  # by which subprocess.Popen, told just before, starts its process from 3.13 on
             if len(self.effects) < MOST_EFFECTS and effect not in self.effects:
                 self.effects.append(effect)
 
