@@ -10,7 +10,8 @@
                                     closed early, or forgotten ─────────────────► settled: ignored
 
 outgoing    timeouts and headers of a request      exchange    one request with all its attempts
-transport   the classes that clients hold          what an answer says: `guardrails.policies.answers`
+transport   the classes that clients hold          families    made for httpx or httpx2
+What an answer says: `guardrails.policies.answers`.
 
 Users' names: `guardrails.middleware.httpx`.
 """

@@ -8,7 +8,6 @@ the guarded generator of `exchange` ── first item: the head ──► respon
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -16,9 +15,9 @@ from weakref import WeakKeyDictionary
 from guardrails import hooks
 from guardrails.core.ranges import Ranges
 from guardrails.http.exchange import END, GRAIN, Exchange, Unheard, aattempt, attempt
+from guardrails.http.families import class_around, family_of
 from guardrails.http.outgoing import OwnHosts, host_of, sent_copy
 from guardrails.policies import Guard, Outcome, outcome_of
-from guardrails.policies.answers import FAMILIES
 from guardrails.policies.handed import HANDED, Handed, restore
 from guardrails.policies.wrapping import shell_for
 
@@ -262,35 +261,7 @@ def _guarded(guard: Guard, fn: Any, known: WeakKeyDictionary[Guard, Any]) -> Any
     return found
 
 
-def family_of(transport: Any) -> Any:
-    """The module, httpx or httpx2, whose transport, or request, this is. Raises TypeError for what is neither's."""
-    # Not by the names of the classes' modules: openai's client renames those that it offers as its own.
-    for family in filter(None, map(sys.modules.get, FAMILIES)):
-        if isinstance(transport, family.BaseTransport | family.AsyncBaseTransport | family.Request):
-            return family
-    raise TypeError(
-        f"{transport!r:.80} is no transport of httpx or httpx2: give it HTTPTransport() or AsyncHTTPTransport() of the "
-        "one that your client comes from"
-    )
-
-
-_KINDS: dict[tuple[Any, bool, bool], Any] = {}
-
-
 def transport_class(transport: Any) -> Any:
     """The class of guarded transports of the library and the kind of this one; mocks serve both kinds of client."""
-    family = family_of(transport)
-    plain, asyncio = hasattr(transport, "handle_request"), hasattr(transport, "handle_async_request")
-    key = (family, plain, asyncio)
-    if key not in _KINDS:
-        bases: tuple[Any, ...] = ()
-        members: dict[str, Any] = {"__doc__": "A transport that a guard watches; see `guarded_transport`."}
-        if plain:
-            bases += (SyncTransport, family.BaseTransport)
-            members["body"] = type("GuardedBody", (Body, family.SyncByteStream), {})
-        if asyncio:
-            bases += (AsyncTransport, family.AsyncBaseTransport)
-            members["abody"] = type("GuardedAsyncBody", (AsyncBody, family.AsyncByteStream), {})
-        name = "AsyncGuardedTransport" if asyncio and not plain else "GuardedTransport"
-        _KINDS[key] = type(name, bases, members)
-    return _KINDS[key]
+    doc = "A transport that a guard watches; see `guarded_transport`."
+    return class_around(transport, "Guarded", doc, (SyncTransport, Body), (AsyncTransport, AsyncBody))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails.clock import SystemClock
 from guardrails.core.completeness import Learned
 from guardrails.core.ranges import Ranges
-from guardrails.http.transport import family_of
+from guardrails.http.families import class_around, family_of
 from guardrails.llm.call import Call
 from guardrails.llm.capabilities import Capability
 from guardrails.llm.policy import StreamPolicy
@@ -359,23 +359,7 @@ class AsyncTransport(Said):
         await self.inner.aclose()
 
 
-_KINDS: dict[tuple[Any, bool, bool], Any] = {}
-
-
 def transport_class(transport: Any) -> Any:
     """The class of healing transports of the library and the kind of this one; mocks serve both kinds of client."""
-    family = family_of(transport)
-    plain, asynchronous = hasattr(transport, "handle_request"), hasattr(transport, "handle_async_request")
-    key = (family, plain, asynchronous)
-    if key not in _KINDS:
-        bases: tuple[Any, ...] = ()
-        members: dict[str, Any] = {"__doc__": "A transport whose streams are healed; see `healing`."}
-        if plain:
-            bases += (SyncTransport, family.BaseTransport)
-            members["body"] = type("HealedBody", (Body, family.SyncByteStream), {})
-        if asynchronous:
-            bases += (AsyncTransport, family.AsyncBaseTransport)
-            members["abody"] = type("AsyncHealedBody", (AsyncBody, family.AsyncByteStream), {})
-        name = "AsyncHealingTransport" if asynchronous and not plain else "HealingTransport"
-        _KINDS[key] = type(name, bases, members)
-    return _KINDS[key]
+    doc = "A transport whose streams are healed; see `healing`."
+    return class_around(transport, "Healing", doc, (SyncTransport, Body), (AsyncTransport, AsyncBody))

@@ -17,7 +17,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from guardrails.http.transport import family_of
+from guardrails.http.families import family_of
 from guardrails.policies.engine import SWITCH
 
 if TYPE_CHECKING:
