@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from guardrails.cli.breaker import command
 from guardrails.middleware.asgi import GuardMiddleware
-from guardrails.policies import Guard
+from guardrails.policies import Dependency, Guard
 from tests.middleware.conftest import serving
 
 if TYPE_CHECKING:
@@ -97,6 +97,14 @@ def test_a_guard_is_isolated_and_released(url: str, secret: str) -> None:
     assert (guard.state, guard.snapshot().circuit.reason) == ("isolated", "INC-9")
     said = breaker("release", guard.name, "--secret-file", "-", "--url", url, input=SECRET)
     assert (said.exit_code, guard.state) == (0, "half-open")
+
+
+def test_the_name_of_a_dependency_stands_for_both_of_its_guards(url: str, secret: str) -> None:
+    notes, near = Dependency("cli-notes"), Guard("cli-notes.readers")
+    said = breaker("show", "cli-notes", "--url", url, "--format", "json")
+    assert sorted(one["name"] for one in json.loads(said.stdout)["guards"]) == ["cli-notes.read", "cli-notes.write"]
+    said = breaker("isolate", "cli-notes", "--reason", "INC-10", "--secret-file", secret, "--url", url)
+    assert (said.exit_code, notes.mode, near.state) == (0, "OFFLINE", "closed")
 
 
 def test_a_wrong_secret_ends_with_2_and_changes_nothing(url: str) -> None:

@@ -152,3 +152,13 @@ def test_settings_are_frozen_and_travel(said: Breaker | Backoff) -> None:
 def test_an_unknown_setting_is_an_error() -> None:
     with pytest.raises(TypeError, match="failrate"):
         Breaker(failrate=0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [("cooldwn", "did you mean 'cooldown'?"), ("zzz", "there are: failure_rate, consecutive, slow_after")],
+)
+def test_a_setting_that_does_not_exist_is_named_with_the_nearest_that_does(name: str, step: str) -> None:
+    with pytest.raises(TypeError, match=r"^Breaker has no setting") as raised:
+        Breaker(**{name: 3})
+    assert step in str(raised.value)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import json
+import pickle
 import tracemalloc
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -577,3 +579,9 @@ def test_what_guards_by_key_tell_carries_the_name_without_the_key(heard: list[tu
         found.call(print)
     assert {"retries_total", "rejections_total"} <= {name for name, _ in heard}
     assert {labels["guard"] for _, labels in heard} == {"openai"}
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_guard_that_is_copied_says_why_not_and_what_to_do(copied: Callable[[Guard], object]) -> None:
+    with pytest.raises(TypeError, match=r"guard 'here' cannot be copied or pickled: .*make it at module level"):
+        copied(Guard("here"))

@@ -40,7 +40,7 @@ if guards.ON:
         most_running=500,
         never_shed=["/health", "/metrics"],
         state_path="/guardrails/state",
-        allow=lambda scope: scope["client"][0] in ("127.0.0.1", "testclient"),
+        allow=lambda scope: (scope["client"] or [""])[0] in ("127.0.0.1", "testclient"),
     )
 
 

@@ -62,11 +62,14 @@ def list_guards(url: str, form: str) -> None:
 @_url
 @_format
 def show(name: str, url: str, form: str) -> None:
-    """The guards called NAME, in full. Exit status: 0 it admits calls, 1 it does not, 2 usage (no such guard), 3 could
-    not find out.
+    """The guards called NAME, or both of the dependency NAME, in full.
+
+    Exit status: 0 it admits calls, 1 it does not, 2 usage (no such guard), 3 could not find out.
     """
     state = _state(url)
-    found = [guard for guard in state["guards"] if guard["name"] == name]
+    # A dependency is two guards.
+    called = (name, f"{name}.read", f"{name}.write")
+    found = [guard for guard in state["guards"] if guard["name"] in called]
     if not found:
         names = ", ".join(sorted({guard["name"] for guard in state["guards"]})[:20]) or "none"
         raise click.UsageError(_clean(f"no guard {name!r} in process {state['pid']}; there are: {names}"))
@@ -83,7 +86,8 @@ def show(name: str, url: str, form: str) -> None:
 @_secret
 @_url
 def isolate(name: str, reason: str, secret: Any, url: str) -> None:
-    """Let the guards called NAME reject every call, until released. Only the process that answers obeys.
+    """Let the guards called NAME, or both of the dependency NAME, reject every call, until released. Only the process
+    that answers obeys.
 
     Exit status: 0 done, 2 usage (no such guard, wrong secret, control is off), 3 could not find out.
     """

@@ -60,6 +60,9 @@ class Checked:
     if not TYPE_CHECKING:
 
         def __new__(cls, *args, **kwargs):
+            unknown = kwargs.keys() - set(cls._fields)
+            if unknown:
+                raise _no_setting(cls, min(unknown))
             self = super().__new__(cls, *args, **kwargs)
             ranges = Ranges()
             self.check(ranges)
@@ -73,3 +76,14 @@ class Checked:
     def check(self, ranges: Ranges) -> None:
         """Tell `ranges` of every setting and what it may be."""
         raise NotImplementedError
+
+
+def _no_setting(kind: type, name: str) -> TypeError:
+    """By the name that a user knows, which is not that of the named tuple behind it."""
+    # Here, because only mistakes need it.
+    import difflib
+
+    fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    close = difflib.get_close_matches(name, fields, 1)
+    step = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(fields)}"
+    return TypeError(f"{kind.__name__} has no setting {name!r}; {step}")

@@ -40,14 +40,17 @@ def state_of_guards() -> dict[str, Any]:
 
 
 def control_guards(query: str) -> tuple[int, dict[str, Any]]:
-    """Obey `guard=NAME&action=isolate|release&reason=WHY` for all guards of that name. Returns status and answer."""
+    """Obey `guard=NAME&action=isolate|release&reason=WHY` for all guards of that name. Returns status and answer.
+
+    The name of a dependency stands for both of its guards.
+    """
     from urllib.parse import parse_qs
 
     asked = {name: values[0] for name, values in parse_qs(query).items()}
     wanted, action = asked.get("guard", ""), asked.get("action", "")
     if action not in ("isolate", "release"):
         return 400, {"detail": "action: isolate or release"}
-    found = [guard for name, guard in _named() if name == wanted]
+    found = [guard for name, guard in _named() if name in (wanted, f"{wanted}.read", f"{wanted}.write")]
     if not found:
         return 404, {"detail": "no guard of that name in this process"}
     # It ends in logs and messages: one line, and not a long one.

@@ -28,7 +28,7 @@ from guardrails.policies.wrapping import applied, awaited, guarded, shell_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
-    from typing import Self, Unpack
+    from typing import Never, Self, Unpack
 
     import pybreaker
 
@@ -235,6 +235,13 @@ class Guard:
 
     def __repr__(self) -> str:
         return f"<Guard {self.name!r}: {self.state}>"
+
+    def __reduce__(self) -> Never:
+        """A guard is what one process knows. Raises TypeError for who copies or pickles it."""
+        raise TypeError(
+            f"guard {self.name!r} cannot be copied or pickled: it is what this process knows of its calls; "
+            "make it at module level, so that each process has its own, or pass on a function that it guards"
+        )
 
     # Calls.
 
