@@ -16,7 +16,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_type_hints
 
-from guardrails.errors import ConfigError
+from guardrails.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -344,12 +344,6 @@ _NAMES = {
     ("imports", "setup"): (rf"{_DOTTED}:{_DOTTED}", "write django:mysite.settings, or module:function"),
     ("environment", "settings"): (rf"{_DOTTED}:{_DOTTED}", "write module:Class"),
 }
-
-
-def nearest(word: str, known: list[str], cutoff: float = 0.6) -> str | None:
-    import difflib
-
-    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), None)
 
 
 _TABLES = {

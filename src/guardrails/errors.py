@@ -416,3 +416,11 @@ def _portable(cause: BaseException | None) -> BaseException | None:
     except Exception:  # noqa: BLE001 - a foreign __reduce__ may raise anything; the report must still travel
         return GuardrailsError(f"{type(cause).__name__}: {cause}")
     return cause
+
+
+def nearest(word: str, known: Sequence[str], cutoff: float = 0.6) -> str | None:
+    """What of `known` somebody may have meant by `word`, for messages; `cutoff`: how alike, of 1, they must be."""
+    # Here, because only mistakes need it.
+    import difflib
+
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=cutoff)), None)

@@ -12,7 +12,7 @@ class Settings(Checked, Fields):  # frozen, and checked whenever one is made, co
 
 from __future__ import annotations
 
-from guardrails.errors import ConfigError
+from guardrails.errors import ConfigError, nearest
 
 TYPE_CHECKING = False
 
@@ -80,10 +80,7 @@ class Checked:
 
 def _no_setting(kind: type, name: str) -> TypeError:
     """By the name that a user knows, which is not that of the named tuple behind it."""
-    # Here, because only mistakes need it.
-    import difflib
-
     fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
-    close = difflib.get_close_matches(name, fields, 1)
-    step = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(fields)}"
+    near = nearest(name, fields)
+    step = f"did you mean {near!r}?" if near else f"there are: {', '.join(fields)}"
     return TypeError(f"{kind.__name__} has no setting {name!r}; {step}")

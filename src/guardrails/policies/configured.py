@@ -20,8 +20,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from guardrails.config import GUARDS_PREFIX, load_guard_tables, nearest
-from guardrails.errors import ConfigError
+from guardrails.config import GUARDS_PREFIX, load_guard_tables
+from guardrails.errors import ConfigError, nearest
 from guardrails.policies.guard import Guard, guards
 from guardrails.policies.schema import Leaf, Reader, Tree, first, shown
 

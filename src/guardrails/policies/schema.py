@@ -17,8 +17,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from guardrails import errors
-from guardrails.config import nearest
-from guardrails.errors import ConfigError
+from guardrails.errors import ConfigError, nearest
 from guardrails.policies import limits
 from guardrails.policies.settings import Settings, fitted
 

@@ -15,7 +15,8 @@ from importlib import import_module, util
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from guardrails.config import FILE, SECTION, nearest
+from guardrails.config import FILE, SECTION
+from guardrails.errors import nearest
 from guardrails.evidence import Severity
 from guardrails.preflight.plugins import registered
 

@@ -7,7 +7,8 @@ import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from guardrails.config import FILE, nearest
+from guardrails.config import FILE
+from guardrails.errors import nearest
 from guardrails.evidence import Severity
 from guardrails.preflight.checks import distributions, live, shadow
 from guardrails.preflight.outputs.human import counted
