@@ -24,7 +24,7 @@ class CountWindow:
     A verdict may rest on calls of yesterday: where traffic is thin, a time window forgets better.
     """
 
-    __slots__ = ("_next", "_ring", "failed", "size", "slow", "streak", "total")
+    __slots__ = ("_clean", "_next", "_ring", "failed", "size", "slow", "streak", "total")
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -34,6 +34,8 @@ class CountWindow:
         """Forget everything, the streak included."""
         self._ring = bytearray(self.size)
         self._next = self.total = self.failed = self.slow = self.streak = 0
+        # Whether it is full of good outcomes alone: one more changes nothing then, not even where it stands.
+        self._clean = False
 
     def record(self, now: float, failed: bool, slow: bool) -> None:  # noqa: ARG002, FBT001 - both windows' one interface
         """Put one outcome in the place of the oldest."""
@@ -52,19 +54,12 @@ class CountWindow:
         place += 1
         self._next = place if place < size else 0
         self.streak = self.streak + 1 if failed else 0
+        self._clean = self.total == size and not (self.failed or self.slow)
 
     def good(self, now: float) -> None:
         """`record(now, False, False)`, on the way of every call."""
-        place = self._next
-        if self._ring[place]:
+        if not self._clean:
             self.record(now, False, False)  # noqa: FBT003
-            return
-        size = self.size
-        if self.total < size:
-            self.total += 1
-        place += 1
-        self._next = place if place < size else 0
-        self.streak = 0
 
     def advance(self, now: float) -> None:
         """Nothing: outcomes are pushed out by newer ones, not by time."""
