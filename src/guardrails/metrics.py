@@ -9,7 +9,6 @@ coming and going of calls: a scrape reaches one process, which cannot look into 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 from collections import deque
@@ -288,20 +287,31 @@ def _forget_the_dead(folder: str) -> None:
 # child. Taken again by a thread that holds it; see `Exporter._busy`.
 _lock = threading.RLock()
 _exporters: dict[CollectorRegistry, Exporter] = {}
+# What a fork has taken.
+_held: list[Any] = []
 
 
 def _before_fork() -> None:
+    _take(_lock)
+    # A scrape holds these for a moment.
+    for registry in tuple(_exporters):
+        _take(registry._lock)
+
+
+def _take(lock: Any) -> None:
     # Not for ever: a fork must not hang either.
-    _lock.acquire(timeout=1.0)
+    if lock.acquire(timeout=5.0):
+        _held.append(lock)
 
 
 def _after_fork() -> None:
-    with contextlib.suppress(RuntimeError):  # it did not get it in time
-        _lock.release()
+    while _held:
+        _held.pop().release()
 
 
 def _after_fork_in_child() -> None:
     global _lock  # noqa: PLW0603 - whoever may hold the old one is not here
+    _after_fork()
     _lock = threading.RLock()
     for exporter in _exporters.values():
         exporter.revive()
