@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def serving(app: Any) -> Iterator[str]:
     """The `host:port` at which uvicorn serves `app` until the block ends."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    # A client that has gone without a word must not keep it.
+    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
