@@ -345,9 +345,6 @@ FIGURES = [
         ours=sync("Guard, 100 calls", circuit_only(window_calls=100)),
         baseline=REFERENCE,
         floor=BARE,
-        known=1.4,
-        why="the hand-written one does in its closure what a guard does in two methods, of the circuit and of the "
-        "window: two calls of Python functions are the difference.",
     ),
     Figure(
         id="guard-long-window",
