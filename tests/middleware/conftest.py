@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,9 +35,10 @@ def serving(app: Any) -> Iterator[str]:
         yield f"127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(60)
         listening.close()
-    assert not thread.is_alive(), "uvicorn did not end in 20 s"
+    where = sys._current_frames().get(thread.ident or 0)
+    assert not thread.is_alive(), "uvicorn did not end in 60 s:\n" + "".join(traceback.format_stack(where))
 
 
 @pytest.fixture(scope="session")
