@@ -159,6 +159,10 @@ WAIVER = '[[tool.guardrails.waiver]]\nid = "GR-ROUTE-001"\nwhere = "*"\nreason =
             ["pyproject.toml:2: tool.guardrails.preflight.jobs: 257: must be 1 to 256"],
         ),
         (
+            "[tool.guardrails.preflight]\ndeadline = 0.5\n",
+            ["pyproject.toml:2: tool.guardrails.preflight.deadline: 0.5: must be 1 to 3600 seconds"],
+        ),
+        (
             "[tool.guardrails]\nsrc = 'app'\n",
             ['pyproject.toml:2: tool.guardrails.src: \'app\': write a list: ["…", "…"]'],
         ),

@@ -6,7 +6,8 @@ of the entry in the broken release; a circular import has two ends, and its find
 names the file of the entry. *Gone*: in the fixed release no such finding speaks of that name in that file. Where an
 entry fails under one version of Python only, both trees get a `.python-version` that says so, as a deployment would.
 
-The list was committed before the first rule existed. Only entries that expect a static rule of today count for it.
+The list was committed before the first rule existed. Only entries that expect a static rule of today count for it;
+`--live` measures those that only an installed environment shows (live.py).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+
+from loadtests.recall import live
 
 HERE = Path(__file__).parent
 # What the `rule` of an entry expects -> the families that may find it.
@@ -57,20 +60,34 @@ class Result(NamedTuple):
 @click.command(epilog="Example: python -m loadtests.recall --only alns")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("build/recall"), show_default=True)
 @click.option("--only", default="", help="Only entries whose id holds this text.")
+@click.option("--live", "alive", is_flag=True, help="The entries that need an environment: installs and imports them.")
 @click.option("--write", type=click.Path(path_type=Path), help="Write the table to this Markdown file.")
-def main(folder: Path, only: str, write: Path | None) -> None:
+def main(folder: Path, only: str, alive: bool, write: Path | None) -> None:  # noqa: FBT001
     """Measure how many of the listed failures the gate finds, and whether the findings go with the fix."""
     entries = tomllib.loads((HERE / "failures.toml").read_text("utf-8"))["failure"]
-    results = []
-    for entry in entries:
-        if only in entry["id"] and expected(entry):
+    wanted = [entry for entry in entries if only in entry["id"]]
+    if alive:
+        text, status = measured_alive(wanted, folder)
+    else:
+        results = []
+        for entry in filter(expected, wanted):
             results.append(judge(entry, folder))
             click.echo(row(results[-1]))
-    text = report(results, entries)
+        text, status = report(results, entries), exit_status(results)
     click.echo("\n" + text)
     if write is not None:
         write.write_text(text, encoding="utf-8")
-    sys.exit(exit_status(results))
+    sys.exit(status)
+
+
+def measured_alive(entries: list[dict[str, Any]], folder: Path) -> tuple[str, int]:
+    """The page and the exit status of the entries that live checks are to find."""
+    results = []
+    for entry in entries:
+        if entry["rule"] in live.EXPECTED:
+            results.append(live.judge(entry, folder / "live"))
+            click.echo(live.row(results[-1]))
+    return live.report(results), live.exit_status(results)
 
 
 def expected(entry: dict[str, Any]) -> tuple[str, ...]:
@@ -176,7 +193,8 @@ def report(results: list[Result], entries: list[dict[str, Any]]) -> str:
         f"{first} of {first_of}**, {first_errors} at error level. What was read then became code that looks at shapes",
         "and knows no package, but the first figure is the one to expect of code that nobody here has seen.",
         "",
-        f"Of all {len(entries)} entries of the list that is {len(passed)}; the others expect what does not exist yet.",
+        f"Of all {len(entries)} entries of the list that is {len(passed)}. Those that expect a live import or a check",
+        "of what is installed are measured in [recall-live.md](recall-live.md); no rule of today looks for the others.",
         "",
         "| kind | found and gone | n |",
         "|---|---|---|",
@@ -213,7 +231,7 @@ def not_measured(entries: list[dict[str, Any]]) -> list[str]:
     """How many entries expect something else than a static rule of today."""
     counts: dict[str, int] = {}
     for entry in entries:
-        if not expected(entry):
+        if not expected(entry) and entry["rule"] not in live.EXPECTED:
             what = entry["rule"].partition(":")[0]
             counts[what] = counts.get(what, 0) + 1
     return [f"| {what} | {count} |" for what, count in sorted(counts.items())]

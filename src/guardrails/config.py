@@ -48,13 +48,18 @@ class PreflightConfig(NamedTuple):
 
     `strict`: warnings and files that could not be analysed fail the gate too; default off, so that an old
     code base can start. `select`: rule ids or families to run; default all. `jobs`: parser processes, 1 to
-    256; default one a core. `record`: leave `.guardrails/gate/last.json` and a cache behind; default on.
+    256; default one a core. `record`: leave `.guardrails/gate/last.json` and a cache behind; default on. `baseline`:
+    a file, relative to the project, whose findings fail nothing; default none. `deadline`: seconds for all checks of
+    the project's own together, waiting not counted, 1 to 3600; default 60: longer than a healthy system needs, shorter
+    than the patience of what starts containers.
     """
 
     strict: bool = False
     select: tuple[str, ...] = ()
     jobs: int | None = None
     record: bool = True
+    baseline: str | None = None
+    deadline: float = 60.0
 
 
 SideEffect = Literal["network", "subprocess", "threads", "environment", "process"]
@@ -255,7 +260,7 @@ class _Loader:
             return {}
         values = {name: getattr(settings, name) for name in _settings()}
         self._out_of_range(values["preflight"].jobs, [waiver._asdict() for waiver in values["waiver"]])
-        self._unfit({name: values[name]._asdict() for name in ("imports", "environment")})
+        self._unfit({name: values[name]._asdict() for name in _TABLES})
         return values
 
     def _with_lists(self, variables: dict[str, str]) -> dict[str, Any]:
@@ -337,6 +342,7 @@ _LIMITS = {
     ("imports", "budget_cpu"): ("must be above 0 and at most 3600 seconds", 0, 3600),
     ("imports", "budget_cpu_total"): ("must be above 0 and at most 3600 seconds", 0, 3600),
     ("imports", "deadline"): ("must be 1 to 3600 seconds", 0.999, 3600),
+    ("preflight", "deadline"): ("must be 1 to 3600 seconds", 0.999, 3600),
 }
 _NAMES = {
     ("imports", "critical"): (rf"{_DOTTED}(?::{_DOTTED})?", "write a module, or module:attribute"),

@@ -65,6 +65,23 @@ def test_what_is_known_fails_nothing_and_stays_in_the_record(old: Path) -> None:
     assert (record.summary["errors"], record.summary["known"], record.summary["waived"]) == (0, 3, 0)
 
 
+def test_the_baseline_that_the_configuration_names_is_read_from_the_project(
+    old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (old / "known.jsonl").write_bytes(written(old).read_bytes())
+    monkeypatch.chdir(old.parent)
+
+    def named(file: str, baseline: Baseline | None = None) -> GateRecord:
+        preflight = PreflightConfig(record=False, select=("GR-ROUTE",), strict=True, baseline=file)
+        return run_gate(old, config=Config(preflight=preflight), baseline=baseline)
+
+    assert named("known.jsonl").verdict == "passed"
+    empty = Baseline("empty.jsonl", {})
+    assert named("known.jsonl", empty).summary["errors"] == 3
+    with pytest.raises(ConfigError, match="no such baseline"):
+        named("gone.jsonl")
+
+
 def test_what_is_new_fails(old: Path) -> None:
     file = written(old)
     write_files(old, {"app/new.py": api("/d", "/d"), "app/more.py": api("/c", "/c", "/c")})

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guardrails.preflight.checks.env_readers import pieces, words
 from guardrails.source.envfile import is_env_file, is_example, read_env
 from guardrails.source.envreads import read_source
 from guardrails.source.given import read_compose, read_image
@@ -167,3 +172,8 @@ def test_what_runs_at_import_is_told(code: str, expected: bool) -> None:
 @pytest.mark.parametrize("code", ["import os\nos.environ['X'", "environ\0", "environ = " + "(" * 3000])
 def test_what_does_not_parse_says_nothing(code: str) -> None:
     assert read_source(code.encode()).reads == ()
+
+
+@given(st.text(st.one_of(st.sampled_from('aZ_09 =\n"é'), st.characters(exclude_categories=["Cs"]))))
+def test_the_words_of_a_text_are_what_a_pattern_would_find(text: str) -> None:
+    assert words(pieces(text.encode())) == set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", text))

@@ -260,12 +260,30 @@ def test_settings_that_cannot_be_read_at_all_are_told_without_the_value(
     assert "hunter2secret" not in record.to_json()
 
 
+def test_a_setting_that_is_named_like_a_secret_is_told_as_missing(tmp_path: Path) -> None:
+    text = "from pydantic_settings import BaseSettings\nclass S(BaseSettings):\n    OPENAI_API_KEY: str\nS()\n"
+    assert "ValidationError: missing for OPENAI_API_KEY (" in only(live(tmp_path, {"app/s.py": text}, "app.s")).message
+
+
+def test_an_error_in_a_library_names_the_line_of_the_library_that_was_asked_for(tmp_path: Path) -> None:
+    site = tmp_path / "lib" / "site-packages"
+    write_files(
+        site,
+        {"other.py": "def ask():\n    1 / 0\n", "asked/__init__.py": "", "asked/a.py": "import other\nother.ask()\n"},
+    )
+    setup = f"import sys\ndef ready():\n    sys.path.append({str(site)!r})\n"
+    record = live(tmp_path / "p", {"ready.py": setup}, "asked.a", setup="ready:ready")
+    assert only(record).message == (
+        "importing asked.a raises ZeroDivisionError: division by zero (other.py:2, from asked/a.py:2)"
+    )
+
+
 def test_settings_made_at_import_are_told_without_their_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_DATABASE_URL", "x")
     monkeypatch.setenv("APP_PORT", "hunter2secret")
     record = live(tmp_path, {"app/settings.py": f"{SETTINGS}\nsettings = Settings()\n"}, "app.settings")
     assert only(record).message.startswith(
-        "importing app.settings raises pydantic_core._pydantic_core.ValidationError: port: int_parsing ("
+        "importing app.settings raises pydantic_core._pydantic_core.ValidationError: int_parsing for port ("
     )
     assert "hunter2secret" not in record.to_json()
 

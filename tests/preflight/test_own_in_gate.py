@@ -176,3 +176,11 @@ def test_plugins_are_named_in_the_configuration(
 ) -> None:
     (tmp_path / "pyproject.toml").write_text(settings, "utf-8")
     assert load_config(tmp_path, environ).plugins == expected
+
+
+@pytest.mark.slow  # the shortest deadline that may be configured is a second
+def test_the_deadline_that_is_configured_ends_all_own_checks(tmp_path: Path) -> None:
+    write_files(tmp_path, one("import time; time.sleep(30)"))
+    config = Config(plugins=(FILES,), preflight=PreflightConfig(record=False, deadline=1.0))
+    (found,) = [check for check in run_gate(tmp_path, config=config).checks if check.id == "own"]
+    assert (found.status, found.reason) == ("error", "the deadline of 1 s for all checks came first")

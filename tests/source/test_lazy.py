@@ -118,6 +118,15 @@ def test_what_all_promises_is_not_what_is_served() -> None:
     assert "Gone" not in (strings_of('__all__ = ["Client", "Gone"]\n' + TABLE + ASKS) or {"Gone"})
 
 
+def test_the_promises_of_all_are_served_where_they_are_the_table() -> None:
+    hook = (
+        "def __getattr__(name):\n    if name in __all__:\n        return load(name)\n    raise AttributeError(name)\n"
+    )
+    assert served(f'__all__ = ("Client", "Other")\n{hook}'.encode()) == {"Client", "Other"}
+    made_of_it = '__all__ = ("Client",)\nTABLE = (*__all__, "old")\n' + hook.replace("in __all__", "in TABLE")
+    assert served(made_of_it.encode()) == {"Client", "old"}
+
+
 def test_a_hook_may_keep_what_it_served() -> None:
     hook = ASKS.replace("return 1", "globals()[name] = value = 1\n        return value")
     assert strings_of(TABLE + hook + "def __dir__():\n    return sorted(globals())\n") is not None

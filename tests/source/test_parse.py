@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -99,6 +101,21 @@ def test_a_damaged_cache_costs_time_and_changes_nothing(tmp_path: Path, damage: 
     cache.write_bytes(damage(cache.read_bytes()))
     assert facts(tmp_path) == expected
     assert facts(tmp_path) == expected
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b"\xff", b"[" * 19_000, b'{"error":'], ids=repr)
+@pytest.mark.parametrize("decoder", ["the fast one", "the one of the standard library"])
+def test_what_is_no_fact_is_refused_by_both_decoders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes, decoder: str
+) -> None:
+    expected = facts(write(tmp_path, FILES))
+    head, *lines = cache_of(tmp_path).read_bytes().splitlines()
+    cache_of(tmp_path).write_bytes(b"".join(line + b"\n" for line in (head, *(line[:33] + text for line in lines))))
+    import_module("orjson")
+    if decoder != "the fast one":
+        monkeypatch.delitem(sys.modules, "orjson")
+    assert facts(tmp_path) == expected
+    assert ("orjson" in sys.modules) == (decoder == "the fast one")
 
 
 def test_another_target_does_not_use_the_cache_of_this_one(tmp_path: Path, asked: list[str]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from guardrails.cli.bar import Bar
 from guardrails.cli.files import files_of, require_writable, write
 from guardrails.cli.printing import say
 from guardrails.preflight.outputs import WRITERS, render
@@ -27,7 +27,6 @@ STYLES = {
     "dim": {"dim": True},
     "path": {"bold": True},
 }
-BAR_AFTER = 1.0
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -112,18 +111,20 @@ def command(
     [tool.guardrails] names; with --static not even those. Exit status: 0 passed (warnings allowed), 1 a check failed,
     2 usage or configuration error and nothing ran, 3 could not find out.
     """
+    import atexit
     import gc
 
     from guardrails.preflight.engine import run_gate
 
-    # The model of a large project is millions of small objects that live until the process ends:
-    # looking for cycles among them took half of the run.
+    # The model of a large project is millions of small objects that live until the process ends: looking for cycles
+    # among them took half of the run, and at the end of a small one as long as its check.
     gc.disable()
+    atexit.register(gc.freeze)
     files = files_of(outputs, WRITERS)
     require_writable([*files, *([write_baseline] if write_baseline else [])])
     known = _baseline(path, baseline, write_baseline, partial=bool(select or since))
     config = configured(path, profile, no_record=no_record)
-    bar = _Bar()
+    bar = Bar("parsing", "files")
     argv = ["guardrails", *sys.argv[1:]]
     record = run_gate(
         path,
@@ -215,25 +216,3 @@ def _wants_colour() -> bool:
 
 def _paint(text: str, role: str) -> str:
     return click.style(text, **STYLES[role])  # type: ignore[arg-type]
-
-
-class _Bar:
-    """A progress line on standard error, once the work takes over a second and somebody is watching."""
-
-    def __init__(self) -> None:
-        self.begun = time.monotonic()
-        self.shown = False
-
-    def show(self, done: int, total: int) -> None:
-        if sys.stderr.isatty() and time.monotonic() - self.begun > BAR_AFTER:
-            self.shown = True
-            filled = 30 * done // max(total, 1)
-            click.echo(
-                f"\rparsing [{'#' * filled}{'-' * (30 - filled)}] {done:,} of {total:,} files",
-                nl=False,
-                err=True,
-            )
-
-    def clear(self) -> None:
-        if self.shown:
-            click.echo("\r\033[K", nl=False, err=True)

@@ -73,8 +73,8 @@ def command(cmd: tuple[str, ...], wait: float, degraded_ok: bool, profile: str, 
         raise click.UsageError(
             "Windows cannot replace a process by another one: write `guardrails preflight && CMD` instead"
         )
-    environ = _as_given(os.environ)
-    program = _program(cmd[0])
+    environ = as_given(os.environ)
+    program = program_of(cmd[0])
     with _signals_end_it():
         record, own = _gate(project, profile, wait)
         optional = _only_optional(record, own)
@@ -90,7 +90,7 @@ def command(cmd: tuple[str, ...], wait: float, degraded_ok: bool, profile: str, 
         _become(program, cmd, environ)
 
 
-def _as_given(environ: Mapping[str, str]) -> dict[str, str]:
+def as_given(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without what this interpreter added to it: LC_CTYPE, where the locale was C (PEP 538)."""
     given = dict(environ)
     try:
@@ -102,7 +102,7 @@ def _as_given(environ: Mapping[str, str]) -> dict[str, str]:
     return given
 
 
-def _program(name: str) -> str:
+def program_of(name: str) -> str:
     """The file of the command. Ends with 127 or 126, as shells do, before minutes are spent on checks."""
     import shutil
 
@@ -151,8 +151,8 @@ def _gate(project: Path, profile: str, wait: float) -> tuple[GateRecord, OwnChec
     from guardrails.preflight.own_checks import OwnChecks
 
     gc.disable()  # `guardrails preflight` does so too, and says why
-    own = OwnChecks(wait)
     config = configured(project, profile, no_record=False)
+    own = OwnChecks(wait, config.preflight.deadline)
     return run_gate(project, config=config, own=own, argv=["guardrails", *sys.argv[1:]]), own
 
 

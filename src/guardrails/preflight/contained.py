@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -43,6 +42,7 @@ def answers(
     command could not be started, failed or was killed; what it answered before has been yielded by then.
     """
     import subprocess
+    import tempfile
 
     lifeline, held = os.pipe()
     source, sink = os.pipe()

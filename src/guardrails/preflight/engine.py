@@ -59,10 +59,11 @@ def run_gate(
     What `[tool.guardrails.imports]` and `[tool.guardrails.environment]` name is executed, in processes of its own,
     and so are the checks of `plugins`; nothing else is, and nothing at all with `static`. `strict`, `select` and
     `jobs` override the configuration where given; `config` replaces what `path` says of itself. What `baseline`
-    knows fails nothing. `since`: a git revision; what was found at files not changed since then is counted and left
-    out. `own`: how long the project's own checks are repeated; afterwards it says more of them than the record.
-    `argv` is recorded as the command that was run. `progress(done, total)` is called while files are parsed. Raises
-    ConfigError, NotAProject, UnknownRule and InterpreterError, in which cases nothing ran.
+    knows, or else the file that the configuration names, fails nothing. `since`: a git revision; what was found at
+    files not changed since then is counted and left out. `own`: how long the project's own checks are repeated;
+    afterwards it says more of them than the record. `argv` is recorded as the command that was run.
+    `progress(done, total)` is called while files are parsed. Raises ConfigError, NotAProject, UnknownRule and
+    InterpreterError, in which cases nothing ran.
     """
     clock = clock or SystemClock()
     begun, started = clock.monotonic(), clock.wall()
@@ -70,6 +71,8 @@ def run_gate(
     config = _overridden(config or load_config(path), strict=strict, select=tuple(select), jobs=jobs)
     selected = _selected(config)
     excuses = waivers.configured(config, families.catalogue)
+    if baseline is None and config.preflight.baseline is not None:
+        baseline = _configured_baseline(path, config.preflight.baseline)
     changes = _changes(since, path)
     project = load_project(
         path,
@@ -81,7 +84,8 @@ def run_gate(
         progress=progress,
     )
     context = Context(project, config)
-    checks, findings = _run_all(selected, own or OwnChecks(), context, clock, static=static)
+    own = own or OwnChecks(deadline=config.preflight.deadline)
+    checks, findings = _run_all(selected, own, context, clock, static=static)
     today = dt.datetime.fromtimestamp(started, dt.UTC).date()
     findings = _judged(findings, checks, project, excuses, baseline, today)
     notes, unread, left_out = (*project.notes, *context.notes), project.not_analysed, 0
@@ -142,6 +146,12 @@ def _changed(findings: Iterable[Finding], changes: Changes) -> tuple[list[Findin
         (live if finding.rule.rpartition("-")[0] in executed else static).append(finding)
     kept, left_out = changes.split(static)
     return [*kept, *live], left_out
+
+
+def _configured_baseline(path: Path, file: str) -> Baseline:
+    from guardrails.preflight.baseline import Baseline
+
+    return Baseline.read(path / file, path)
 
 
 def _changes(since: str | None, path: Path) -> Changes | None:

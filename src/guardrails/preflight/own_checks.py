@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from guardrails.config import PreflightConfig
 from guardrails.errors import ConfigError
 from guardrails.evidence import CheckResult, Severity
-from guardrails.preflight import contained
 from guardrails.preflight.rule import Rule
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from guardrails.source import Project
 
 FAMILY = "GR-CHECK"
-# Seconds for all checks together, waiting not counted: longer than a healthy system needs, shorter than the patience
-# of what starts containers.
-DEADLINE = 60.0
 STATIC = "--static executes nothing of the project"
 HOST = "guardrails.preflight.plugin_host"
 # Seconds that the import of one file may take.
@@ -58,7 +55,7 @@ class OwnChecks:
     no error.
     """
 
-    def __init__(self, wait: float = 0.0, deadline: float = DEADLINE) -> None:
+    def __init__(self, wait: float = 0.0, deadline: float = PreflightConfig().deadline) -> None:
         self.wait = wait
         self.deadline = deadline
         self.optional: set[str] = set()
@@ -71,6 +68,8 @@ class OwnChecks:
         named = FAMILY in {word.strip().upper()[: len(FAMILY)] for word in rules}
         if not config.plugins or (rules and not words and not named):
             return
+        from guardrails.preflight import contained
+
         if static or not contained.WHERE:
             reason = STATIC if static else "checks run in forked processes, which this system does not have"
             self.results.append(CheckResult(FAMILY, "skipped", 0.0, reason))
@@ -114,6 +113,8 @@ class OwnChecks:
 
     def _host(self, order: dict[str, Any]) -> tuple[dict[str, CheckResult], str]:
         """Run the host once: results by id, and the source whose import it did not survive, or ""."""
+        from guardrails.preflight import contained
+
         results: dict[str, CheckResult] = {}
         unanswered: dict[str, str] = {}
         loading, since, ended = "", time.monotonic(), "it ended with status 0"
@@ -145,6 +146,8 @@ class OwnChecks:
         return results, loading
 
     def _answers(self, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        from guardrails.preflight import contained
+
         def command(pipe: int) -> list[str]:
             # -P: the folder it is started in is the project's and must not shadow the library.
             return [sys.executable, "-P", "-m", HOST, str(pipe), json.dumps(order)]

@@ -15,7 +15,8 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from guardrails.redact import SHORTEST_VALUE, Redactor, redacted
+from guardrails.preflight.known_secrets import secret_values
+from guardrails.redact import Redactor
 
 if TYPE_CHECKING:
     import ssl
@@ -99,7 +100,7 @@ class Context:
     @cached_property
     def redactor(self) -> Redactor:
         """Knows the secrets of the environment by their values too."""
-        return Redactor(values=_secrets(self.environ))
+        return Redactor(values=secret_values(self.environ.items()))
 
     def redact(self, text: str) -> str:
         """The text without secrets. All that a check answers goes through here; use it for what you log yourself."""
@@ -112,22 +113,6 @@ class Context:
         shared = ("certificates", "redactor")
         other.__dict__.update({name: self.__dict__[name] for name in shared if name in self.__dict__})
         return other
-
-
-def _secrets(environ: Mapping[str, str]) -> set[str]:
-    from urllib.parse import urlsplit
-
-    found = set()
-    for name, value in environ.items():
-        line = f"{name}={value}"
-        if redacted(line) == line:
-            continue
-        found.add(value)
-        try:
-            found.add(urlsplit(value).password or "")
-        except ValueError:  # looks like a URL and is none
-            continue
-    return {value for value in found if len(value.strip()) >= SHORTEST_VALUE}
 
 
 class OwnCheck(NamedTuple):

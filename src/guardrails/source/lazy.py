@@ -43,14 +43,15 @@ def served(source: bytes) -> frozenset[str] | None:
     tables = Tables(tree)
     if not all(tables.written_out(name) for name in hook.tables):
         return None
-    return frozenset(_strings(tree))
+    return frozenset(_strings(tree, tables.asks_promises(hook.tables)))
 
 
-def _strings(tree: ast.Module) -> Iterator[str]:
-    """Every string of the file but the promises of `__all__`, which serve nothing."""
+def _strings(tree: ast.Module, promises_are_served: bool) -> Iterator[str]:  # noqa: FBT001
+    """Every string of the file; of the promises of `__all__` only where `__getattr__` asks that table."""
     for statement in tree.body:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets):
+        promises = any(isinstance(target, ast.Name) and target.id == "__all__" for target in targets)
+        if promises and not promises_are_served:
             continue
         for node in ast.walk(statement):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -182,6 +183,11 @@ class Tables:
     def written_out(self, name: str, depth: int = 0) -> bool:
         values = self.values.get(name, ())
         return len(values) == 1 and name not in self.changed and depth < 5 and self.is_literal(values[0], depth)
+
+    def asks_promises(self, names: set[str]) -> bool:
+        """Whether one of these tables is `__all__`, or made of it."""
+        parts = [part for name in names for value in self.values[name] for part in ast.walk(value)]
+        return "__all__" in names or any(isinstance(part, ast.Name) and part.id == "__all__" for part in parts)
 
     def is_literal(self, node: ast.expr, depth: int = 0) -> bool:
         if isinstance(node, ast.Constant):

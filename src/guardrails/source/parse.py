@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 SYNTAX_ERROR = b'"syntax":true'
 CACHE_FOLDER = ".guardrails/cache"
+# Bytes of facts up to which the standard library decodes them: importing the faster decoder takes longer.
+SMALL = 20_000
 
 
 class Parser:
@@ -202,11 +204,16 @@ def _decoded(raw: bytes | None) -> Facts | None:
     """Facts from their JSON. None for what is no such thing, as in a cache that was cut short."""
     if raw is None:
         return None
-    # In-function: a project of empty files needs no decoder, and this one brings other modules along.
-    import orjson
-
     try:
-        facts = orjson.loads(raw)
-    except ValueError:
+        facts = _loads(raw)
+    except (ValueError, RecursionError):
         return None
     return facts if isinstance(facts, dict) and ("scopes" in facts or "error" in facts) else None
+
+
+def _loads(raw: bytes) -> Any:
+    if len(raw) < SMALL and "orjson" not in sys.modules:
+        return json.loads(raw)
+    import orjson
+
+    return orjson.loads(raw)

@@ -72,7 +72,7 @@ def _served(table: Table) -> list[tuple[str, tuple[Segment, ...]]] | None:
     if any(mount.prefix is None or SYMBOL in mount.prefix for mount in table.mounts):
         return None
     found = [(route.method, parse(full)) for app in table.apps for full, route, _ in table.flattened(app)]
-    return [*found, *(("ANY", parse(path)) for path in IMPLICIT)]
+    return [*found, *(("ANY", parse(path)) for path in (*IMPLICIT, *table.answered))]
 
 
 def _from_code(project: Project, names: Names, table: Table) -> Iterator[tuple[str, int, str, str, Role]]:

@@ -96,7 +96,7 @@ def check(context: Context) -> Iterator[Finding]:
     from guardrails.preflight.checks import env_places
 
     places = env_places.find(context.project)
-    if places.files or places.images or places.compositions:
+    if any(places):
         from guardrails.preflight.checks import env_keys
 
         yield from env_keys.check(context, places)

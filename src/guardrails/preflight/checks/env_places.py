@@ -7,9 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from guardrails.source import Role
-from guardrails.source.envfile import is_env_file, read_env
 from guardrails.source.files import text_of
-from guardrails.source.given import is_compose, is_dockerfile, read_compose, read_image
 
 if TYPE_CHECKING:
     from guardrails.source import Project
@@ -21,6 +19,8 @@ _SUBJECT = (
 )
 CHECK_NAME = re.compile(rf"_?(check|validate|verify|ensure|require|assert)_([a-z]+_)?{_SUBJECT}(_[a-z]+)?")
 CHECK_SCRIPT = re.compile(rf"(check|validate|verify|ensure|require|assert)_?([a-z]+_)?{_SUBJECT}(_[a-z]+)?|preflight")
+# A part of every name that such a file can bear; what reads them is loaded only where there is one.
+_MAY_SET = re.compile("env|dockerfile|containerfile|compose")
 
 
 class Places(NamedTuple):
@@ -41,15 +41,19 @@ class Suspect(NamedTuple):
 
 def find(project: Project) -> Places:
     """Read every file that sets keys."""
+    others = [path for path in project.others if _MAY_SET.search(path.rpartition("/")[2].lower())]
+    if not others:
+        return Places((), (), ())
+    from guardrails.source.envfile import is_env_file, read_env
+    from guardrails.source.given import is_compose, is_dockerfile, read_compose, read_image
 
     def text(path: str) -> str:
         return text_of(project.base / path)
 
-    others = project.others
     images = [(path, read_image(text(path))) for path in others if is_dockerfile(path)]
     compositions = [(path, read_compose(text(path))) for path in others if is_compose(path)]
     if images or compositions:
-        paths = {*project.python, *others, *project.rest}
+        paths = {*project.python, *project.others, *project.rest}
         images = [(path, _known(image, paths)) for path, image in images]
         compositions = [(path, _here(path, composition, paths)) for path, composition in compositions]
     files = tuple((path, read_env(text(path))) for path in others if is_env_file(path))

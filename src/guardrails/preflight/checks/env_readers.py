@@ -8,6 +8,7 @@ told     documentation
 from __future__ import annotations
 
 import re
+import string
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,9 @@ _NO_TEXT = re.compile(
     r"|tgz|bz2|xz|zst|7z|tar|whl|jar|so|dll|dylib|exe|bin|o|a|pyc|pyd|parquet|arrow|feather|npy|npz|pkl|pt|onnx|safetensors"
     r"|h5|db|sqlite3?|mo|po|pot|map|lock|csv|tsv|jsonl|ndjson|min\.(js|css)|css|scss|less)"
 )
-_WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DIGITS = string.digits
+# All that no word holds becomes a blank: to split there takes a quarter of the time of a pattern.
+_BLANKED = bytes(code if chr(code) in f"{string.ascii_letters}{_DIGITS}_" else 32 for code in range(256))
 _PREFIXES = re.compile(r"(?i)(?:env_?var_?prefix|env_prefix)\w*[\"']?\s*[=:]\s*[\"']([A-Za-z0-9_]+)[\"']")
 # A prefix with which keys are put together or picked out: any key that begins with it may be read.
 _PICKED = re.compile(
@@ -36,7 +39,9 @@ _PICKED = re.compile(
 )
 # Beginnings and ends of keys that code puts together: `f"{name}_API_KEY"`, `"APP_" + name`, `${NAME}_URL`.
 _HEADS = re.compile(r"[\"'`]([A-Z][A-Z0-9_]*_)[\"'`{%$]")
-_TAILS = re.compile(r"[}\"'`s](_[A-Z][A-Z0-9_]+)[\"'`]")
+_ENDS_OF_HEADS = tuple(f"_{mark}" for mark in "\"'`{%$")
+_TAILS = re.compile(r"_[A-Z][A-Z0-9_]+[\"'`]")
+_BEFORE_TAILS = frozenset("}\"'`s")
 # Code that takes the environment as a whole, unless it picks by a prefix.
 _WHOLE = re.compile(
     r"\bdotenv_values\([^)]*\)(?!\.get|\[)|Object\.(?:entries|keys)\(process\.env\)"
@@ -68,11 +73,13 @@ class Readers:
         self._read(setting)
 
     def _read(self, setting: dict[str, str]) -> None:
+        spoken, placed, told = set[bytes](), set[bytes](), set[bytes]()
         size = 0
         for path in sorted(self.project.python):
             data = self._bytes(path)
             size += len(data)
             self.python[path] = data
+            spoken |= pieces(data)
             self._hear(data.decode("utf-8", "replace"), role_of(path))
         for path in (*self.project.others, *self.project.rest):
             name = path.rpartition("/")[2].lower()
@@ -82,12 +89,16 @@ class Readers:
             size += len(text)
             if size > MOST_BYTES:
                 self.complete = False
-                return
+                break
+            said = pieces(text.encode())
             if name.endswith(_DOCUMENTATION):
-                self.told.update(_WORDS.findall(text))
-            else:
-                self.placed.update(_WORDS.findall(text))
-                self._hear(setting.get(path, text), role_of(path))
+                told |= said
+                continue
+            placed |= said
+            heard = setting.get(path)
+            spoken |= said if heard is None else pieces(heard.encode())
+            self._hear(text if heard is None else heard, role_of(path))
+        self.spoken, self.placed, self.told = words(spoken), words(placed), words(told)
 
     def _bytes(self, path: str) -> bytes:
         try:
@@ -98,12 +109,14 @@ class Readers:
             return b""
 
     def _hear(self, text: str, role: Role) -> None:
-        self.spoken.update(_WORDS.findall(text))
         if "refix" in text or "startswith" in text or "PREFIX" in text:
             self._prefixes.update(_PREFIXES.findall(text))
             self._heads.update(prefix.upper() for prefix in _PICKED.findall(text))
-        self._heads.update(_HEADS.findall(text))
-        self._tails.update(_TAILS.findall(text))
+        if any(end in text for end in _ENDS_OF_HEADS):
+            self._heads.update(_HEADS.findall(text))
+        # The pattern begins with a letter that is rare, and not with what stands before it, which is not.
+        tails = [match for match in _TAILS.finditer(text) if text[match.start() - 1 : match.start()] in _BEFORE_TAILS]
+        self._tails.update(match[0][:-1] for match in tails)
         if role is Role.APP and "env" in text and not self.whole:
             computed = ".upper()" in text and _COMPUTED.search(text) is not None
             self.whole = computed or _WHOLE.search(text) is not None
@@ -133,3 +146,13 @@ class Readers:
         """Whether a comment of a Python file speaks of the key."""
         text = self.python.get(path, b"").decode("utf-8", "replace")
         return re.search(rf"#.*\b{key}\b", text) is not None
+
+
+def pieces(text: bytes) -> set[bytes]:
+    """What letters, digits and underscores a text holds without anything between them."""
+    return set(text.translate(_BLANKED).split())
+
+
+def words(found: set[bytes]) -> set[str]:
+    """What of these could be the name of a key: it begins with no digit."""
+    return {piece.decode("ascii").lstrip(_DIGITS) for piece in found} - {""}

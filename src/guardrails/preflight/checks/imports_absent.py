@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from guardrails.evidence import Finding
     from guardrails.preflight.checks.imports_sites import Scan
+    from guardrails.source.model import Scope
     from guardrails.source.reach import Missing
 
 # Files that say what a build makes.
@@ -41,6 +42,7 @@ GENERATED = re.compile(
 NATIVE = re.compile(
     r"maturin|setuptools-rust|scikit-build|meson-python|pybind11|nanobind|mypyc|cffi_modules|ext_modules|[Cc]ython"
 )
+KNOWN_DECORATORS = frozenset({"dataclass", "total_ordering", "final", "unique", "runtime_checkable"})
 
 
 class Hidden(NamedTuple):
@@ -324,7 +326,7 @@ class Absent:
             severity = self.severity(site)
             if severity is None or any(self.reach.has(file, name) is not False for file in files):
                 continue
-            if not self.is_meant(site, files) or self.is_set_elsewhere(name, files):
+            if not self.is_meant(site, files) or self.is_set_elsewhere(name, files) or self.is_derived(name, files):
                 continue
             file = files[0]
             if _is_init(file):
@@ -390,6 +392,11 @@ class Absent:
             if call[1] == "setattr" and call[2]
         ]
 
+    def is_derived(self, name: str, files: tuple[str, ...]) -> bool:
+        """Whether a decorator of a class may have bound a name that it made of the class's own, such as `X_Store`."""
+        scopes = [scope for file in files for scope in self.project.modules[file].decorated]
+        return any(scope.kind == "class" and scope.name in name and not _only_marks(scope) for scope in scopes)
+
     def is_module(self, path: str, expr: object, files: tuple[str, ...]) -> bool:
         """Whether an expression is, or may be, one of these modules."""
         if not isinstance(expr, str):
@@ -435,3 +442,9 @@ class Absent:
 
 def _is_init(path: str) -> bool:
     return posixpath.basename(path) == "__init__.py"
+
+
+def _only_marks(scope: Scope) -> bool:
+    """Whether all decorators of a class are those of the standard library, which bind no other name."""
+    shown = (one.expr[1] if isinstance(one.expr, list) else one.expr for one in scope.decorators)
+    return all(str(name).rpartition(".")[2] in KNOWN_DECORATORS for name in shown)

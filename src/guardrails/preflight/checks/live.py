@@ -133,7 +133,29 @@ UNSET = Rule(
     good="DATABASE_URL=postgresql://db/app",
     runbook=_RUNBOOK,
 )
-RULES = (ABSENT, RAISES, ENDS, HANGS, EFFECT, SLOW, ORDER, TAKEN, CONFLICT, UNSET)
+COMMAND = Rule(
+    id="GR-LIVE-011",
+    title="an installed command that points to nothing",
+    severity=Severity.WARNING,
+    why="Whoever starts it gets an ImportError: a container that does not start, a job that never ran.",
+    fix="Start what there is, or install a release of the distribution whose command works.",
+    verify=_VERIFY,
+    bad='[project.scripts]\nserve = "acme.server:main"    # acme/server.py was removed',
+    good='[project.scripts]\nserve = "acme.cli:main"',
+    runbook=_RUNBOOK,
+)
+MIXED = Rule(
+    id="GR-LIVE-012",
+    title="a folder of the project that a distribution installs as well",
+    severity=Severity.WARNING,
+    why="Which of the two is imported depends on the order of sys.path: tools that append the project get the other one.",
+    fix="Install a release without that folder, and report it: it was packed by mistake.",
+    verify=_VERIFY,
+    bad="tests/__init__.py          # and one in site-packages/tests",
+    good="tests/__init__.py          # the only one",
+    runbook=_RUNBOOK,
+)
+RULES = (ABSENT, RAISES, ENDS, HANGS, EFFECT, SLOW, ORDER, TAKEN, CONFLICT, UNSET, COMMAND, MIXED)
 
 
 def check(context: Context) -> Iterator[Finding]:

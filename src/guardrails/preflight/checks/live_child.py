@@ -6,6 +6,7 @@
 A worker that dies has named the culprit, the job it held; a new one goes on behind it. While a job hangs, a second
 worker takes the others, and the first has until the deadline. Standard library alone, Python 3.9 and newer, started by
 its path; words of the form `key=value` tell it what to do. It answers in lines of Python literals.
+Why so many processes: docs/decisions/0012-three-processes-for-an-import.md
 """
 
 from __future__ import annotations

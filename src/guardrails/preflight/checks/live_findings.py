@@ -11,8 +11,9 @@ from guardrails.config import FILE
 from guardrails.errors import nearest
 from guardrails.evidence import Severity
 from guardrails.preflight.checks import distributions, live, shadow
+from guardrails.preflight.known_secrets import secret_values
 from guardrails.preflight.outputs.human import counted
-from guardrails.redact import Redactor, redacted
+from guardrails.redact import Redactor
 from guardrails.source.files import Role, role_of, text_of
 from guardrails.source.layout import normalised
 
@@ -29,7 +30,6 @@ SHOWN_NAMES = 8
 SLOWEST = 3
 LONGEST = 160
 SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
-SHORTEST_SECRET = 6
 VERBS = {
     "network": "uses the network:",
     "subprocess": "starts a process:",
@@ -55,14 +55,15 @@ class Teller:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.lines = text_of(run.base / FILE).splitlines()
-        values = list(secrets(run.base))
-        self.hide = Redactor(values=values).text
+        self.hide = Redactor(values=secrets(run.base)).text
 
     def findings(self) -> Iterator[Finding]:
         for shadowed in self.run.shadows:
             yield from self.taken(shadowed)
         for conflict in self.run.conflicts:
             yield from self.conflict(conflict)
+        yield from self.commands()
+        yield from self.mixed()
         for outcome in self.run.outcomes:
             yield from self.failure(outcome)
             yield from self.effects(outcome)
@@ -124,7 +125,7 @@ class Teller:
 
     def error(self, outcome: Outcome) -> str:
         error = outcome.error or {}
-        text = error.get("text") or "; ".join(f"{place}: {kind}" for place, kind, _ in error.get("fields") or ())
+        text = error.get("text") or "; ".join(f"{kind} for {place}" for place, kind, _ in error.get("fields") or ())
         owner = provider(error.get("name") or "") if error["type"] == "ModuleNotFoundError" else None
         said = f"{error['type']}: {short(text)}" if text else str(error["type"])
         return said + (f"; {owner} provides it" if owner else "")
@@ -132,16 +133,18 @@ class Teller:
     def where(self, outcome: Outcome) -> str:
         """The line that it happened in, what else had been imported, what was printed last."""
         frames = self.frames(outcome)
-        said = f" ({self.shown(*frames[-1])}{self.called_at(frames)})" if frames else ""
+        said = f" ({self.shown(*frames[-1])}{self.called_at(frames, outcome.job)})" if frames else ""
         if outcome.after and outcome.how != "ended":
             said += f", behind {counted(outcome.after, 'other import')} in the same process"
         text, size = outcome.noise
         last = [short(line) for line in text.splitlines() if line.strip()][-SHOWN_NOISE:]
         return said + (f"; it printed {size:,} bytes, last: {' | '.join(last)}" if last else "")
 
-    def called_at(self, frames: list[tuple[str, int | None]]) -> str:
-        """For an error in a library: the line of the project that led there."""
+    def called_at(self, frames: list[tuple[str, int | None]], job: Job) -> str:
+        """For an error in a library: the line of the project that led there, else that of what was to be imported."""
+        top = job.name.partition(":")[0].partition(".")[0]
         own = [frame for frame in frames if self.inside(*frame)]
+        own = own or [frame for frame in frames if self.shown(*frame).startswith((f"{top}/", f"{top}.py"))]
         return f", from {self.shown(*own[-1])}" if own and own[-1] != frames[-1] else ""
 
     def untried(self) -> Iterator[Finding]:
@@ -231,6 +234,22 @@ class Teller:
             said = f"{found.distribution} {found.version} requires {found.requirement}, {there}"
             finding = live.CONFLICT.at(*self.line_of("tool.guardrails.imports"), said)
             yield finding._replace(verify=f"{self.run.python} -m pip check")
+
+    def commands(self) -> Iterator[Finding]:
+        for release, command, target, absent in self.run.scripts:
+            said = f"the command {command!r} of {release} points to {target}: {absent}"
+            yield live.COMMAND.at(*self.requirement(release), self.hide(said))
+
+    def mixed(self) -> Iterator[Finding]:
+        for release, name, file in self.run.mixed:
+            said = f"{release} installs {file} beside libraries, and the project has a folder {name}/ too"
+            yield live.MIXED.at(*self.requirement(release), self.hide(said))
+
+    def requirement(self, release: str) -> tuple[str, int | None]:
+        """Where the project asks for a distribution."""
+        places = self.run.project.layout.requirements.get(normalised(release.partition("-")[0]))
+        path, _, line = places[0].partition(":") if places else ("", "", "")
+        return (path, int(line) if line.isdigit() else None) if path else self.line_of("tool.guardrails.imports")
 
     # Words and places
 
@@ -335,10 +354,8 @@ def short(text: str) -> str:
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
-def secrets(base: Path) -> Iterator[str]:
+def secrets(base: Path) -> set[str]:
     """The values of variables whose names mean a secret, in this environment and in `.env`."""
     pairs = list(os.environ.items())
     pairs += re.findall(r"(?m)^\s*(?:export\s+)?(\w+)\s*=\s*[\"']?(.*?)[\"']?\s*$", text_of(base / ".env"))
-    for name, value in pairs:
-        if len(value.strip()) >= SHORTEST_SECRET and value in (said := f"{name}={value}") and redacted(said) != said:
-            yield value
+    return secret_values(pairs)

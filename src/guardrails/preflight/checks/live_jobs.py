@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from guardrails.preflight import contained
+from guardrails.preflight.checks.shadow import own_distributions
+from guardrails.source.files import Role, role_of
+from guardrails.source.layout import normalised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -99,6 +102,23 @@ class Conflict(NamedTuple):
     installed: str | None
 
 
+class Script(NamedTuple):
+    """A command of a distribution that cannot run; `absent` says what of its target is not there."""
+
+    release: str
+    command: str
+    target: str
+    absent: str
+
+
+class Mixed(NamedTuple):
+    """A distribution that installs a folder of a name that the project has as well; `file` is one in it."""
+
+    release: str
+    name: str
+    file: str
+
+
 class Run:
     """One run of the live checks. What it learnt stays here, also when it was broken off."""
 
@@ -114,6 +134,8 @@ class Run:
         self.near: dict[str, list[str]] = {}
         self.shadows: list[Shadow] = []
         self.conflicts: list[Conflict] = []
+        self.scripts: list[Script] = []
+        self.mixed: list[Mixed] = []
         self.unchecked: str | None = None
         self.outcomes: list[Outcome] = []
         # Whether the child itself failed: then nothing can be said of what was not tried.
@@ -130,9 +152,12 @@ class Run:
         ]
 
     def look_around(self) -> None:
-        """Where modules are, what hides what, which requirements are not met. Nothing is imported."""
-        modules = [f"module={job.name.partition(':')[0]}" for job in self.jobs if job.kind == "import"]
-        for line in self._answers(ENVIRONMENT, modules):
+        """Where modules are, what hides what, what of the installed does not fit. Nothing is imported."""
+        words = [f"module={job.name.partition(':')[0]}" for job in self.jobs if job.kind == "import"]
+        asked_for = {*self.project.layout.requirements, *map(normalised, own_distributions(self.project))}
+        words += [f"distribution={name}" for name in sorted(asked_for)]
+        words += [f"watch={name}" for name in self.common_folders()]
+        for line in self._answers(ENVIRONMENT, words):
             kind, *said = ast.literal_eval(line.decode("ascii", "replace"))
             if kind == "python":
                 self._know(said[0])
@@ -142,10 +167,23 @@ class Run:
                 self.shadows.append(Shadow(*said))
             elif kind == "conflict":
                 self.conflicts.append(Conflict(*said))
+            elif kind == "script":
+                self.scripts.append(Script(*said))
+            elif kind == "mixed":
+                self.mixed.append(Mixed(*said))
             elif kind == "unchecked":
                 (self.unchecked,) = said
         if not self.version:
             raise contained.Broken("it said nothing, so it is no Python")
+
+    def common_folders(self) -> list[str]:
+        """Folders from which imports start, of names that many projects have: tests, docs, examples."""
+        prefixes = [
+            f"{os.path.relpath(folder, self.base).replace(os.sep, '/')}/".removeprefix("./") for folder in self.front
+        ]
+        below = {path[len(p) :] for path in self.project.modules for p in prefixes if path.startswith(p)}
+        tops = {path.partition("/")[0] for path in below if "/" in path}
+        return sorted(top for top in tops if role_of(f"{top}/") != Role.APP)
 
     def do_jobs(self) -> None:
         """Set-up, settings and imports. One that fails alone is tried behind the others."""

@@ -90,6 +90,8 @@ class Table:
         self.prefixes: dict[RouterId, str | None] = {}
         # Routers that are the application itself, not a part of one.
         self.apps: set[RouterId] = set()
+        # Paths that a middleware was given: it may answer them itself.
+        self.answered: list[str] = []
         self._frameworks: dict[RouterId, str] = {}
         self.open = False
         for module in project.modules.values():
@@ -159,6 +161,9 @@ class Table:
         _, _, arguments, keywords = call.expr
         if verb in ("include_router", "register_blueprint"):
             self._mount(module, call, receiver, arguments, keywords)
+        elif verb == "add_middleware":
+            given = (self.text(module, value, call.scope, call.line) for value in keywords.values())
+            self.answered += [path for path in given if path and path.startswith("/") and SYMBOL not in path]
         elif verb in ("add_api_route", "add_url_rule", "add_api_websocket_route", "add_route", "mount"):
             name = full_name(self.names, module, call.scope, function, call.line)
             if name is None or not name.startswith(("fastapi.", "flask.")):

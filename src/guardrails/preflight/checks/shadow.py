@@ -229,7 +229,7 @@ def _severity(root: Root, path: str) -> Severity:
 
 def _libraries(project: Project) -> dict[str, list[str]]:
     """Import name -> where the dependency is declared; without what this repository itself is."""
-    own = {normalised(name) for name in _own_distributions(project)}
+    own = {normalised(name) for name in own_distributions(project)}
     return {
         distributions.guessed_import_name(name): places
         for name, places in project.layout.requirements.items()
@@ -237,7 +237,8 @@ def _libraries(project: Project) -> dict[str, list[str]]:
     }
 
 
-def _own_distributions(project: Project) -> Iterator[str]:
+def own_distributions(project: Project) -> Iterator[str]:
+    """What the project itself is called where it is installed."""
     for name in project.others:
         if posixpath.basename(name) in ("pyproject.toml", "setup.cfg"):
             yield from re.findall(r"^name\s*=\s*[\"']?([\w.-]+)", text_of(project.base / name), re.MULTILINE)
