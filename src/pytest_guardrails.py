@@ -13,7 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from guardrails.testing import VirtualClock
+    from guardrails.testing import FaultServer, VirtualClock
 
 MARKER = "guards_enabled: guards work in this test, although its suite uses the fixture guards_disabled"
 
@@ -55,3 +55,15 @@ def guards_reset() -> Iterator[None]:
     reset()
     yield
     reset()
+
+
+@pytest.fixture
+def fault_server() -> Iterator[FaultServer]:
+    """A server that speaks as LLM providers do, and fails as it is told; see `guardrails.testing.FaultServer`.
+
+    Its `reply`, `plan`, `fault` and `pace` may be set at any time; `asked` holds the requests that came.
+    """
+    from guardrails.testing import FaultServer  # noqa: PLC0415 - see above
+
+    with FaultServer() as server:
+        yield server

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import socket
 import subprocess
 import sys
 import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from loadtests.bench.harness import Call, Figure
+from loadtests.bench.harness import Call, Figure, Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +105,165 @@ def first(name: str, made: Callable[[], Any]) -> Call:
     return Call(name=name, setup=setup, distribution="openai", clock=time.perf_counter)
 
 
+def typed() -> Any:
+    """Reads the JSON of an event into types of its own, of which nothing else is made."""
+    import msgspec
+
+    delta = msgspec.defstruct("Delta", [("content", str | None, None)])
+    choice_ = msgspec.defstruct("Choice", [("delta", delta)])
+    return msgspec.json.Decoder(msgspec.defstruct("Chunk", [("choices", list[choice_])])).decode  # type: ignore[valid-type]
+
+
+def plain() -> tuple[str, int, bytes]:
+    """Where to ask, and the bytes to send."""
+    host, _, port = served().removeprefix("http://").partition(":")
+    body = json.dumps({"model": "m", "messages": ASKED, "stream": True}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return host, int(port), head.encode() + body
+
+
+def raw() -> Callable[[], object]:
+    """The least that a reader can do: a socket, the chunks of HTTP, and typed JSON."""
+    decode = typed()
+    host, port, request = plain()
+    connection = socket.create_connection((host, port))
+
+    def read() -> int:
+        connection.sendall(request)
+        count = 0
+        text: list[str] = []
+        with connection.makefile("rb") as answer:
+            while answer.readline() != b"\r\n":
+                pass
+            while size := int(answer.readline(), 16):
+                event = answer.read(size)
+                answer.readline()
+                if event.startswith(b"data: {"):
+                    for choice in decode(event[6:]).choices:
+                        text.append(choice.delta.content or "")
+                        count += 1
+            answer.readline()
+        assert len("".join(text)) == 5 * EVENTS
+        return count
+
+    return read
+
+
+def raw_in_asyncio() -> Callable[[], object]:
+    """The same with asyncio's own streams."""
+    decode = typed()
+    host, port, request = plain()
+    loop = asyncio.new_event_loop()
+    answer, connection = loop.run_until_complete(asyncio.open_connection(host, port))
+
+    async def read() -> int:
+        connection.write(request)
+        count = 0
+        text: list[str] = []
+        await answer.readuntil(b"\r\n\r\n")
+        while size := int(await answer.readline(), 16):
+            event = (await answer.readexactly(size + 2))[:-2]
+            if event.startswith(b"data: {"):
+                for choice in decode(event[6:]).choices:
+                    text.append(choice.delta.content or "")
+                    count += 1
+        await answer.readline()
+        assert len("".join(text)) == 5 * EVENTS
+        return count
+
+    return lambda: loop.run_until_complete(read())
+
+
+def own() -> Callable[[], object]:
+    """Our iterator, over a connection that is kept as the others keep theirs."""
+    import httpx
+
+    from guardrails.llm import Request, Target, Text, stream_with_fallback
+
+    transport, targets = httpx.HTTPTransport(), [Target(served(), model="m")]
+    request = Request(ASKED)
+
+    def read() -> int:
+        with stream_with_fallback(request, targets, transport=transport) as stream:
+            count = sum(len(event.text) for event in stream if isinstance(event, Text))
+        assert (count, stream.result.outcome) == (5 * EVENTS, "complete")
+        return count
+
+    return read
+
+
+def own_in_asyncio() -> Callable[[], object]:
+    """The same with `async for`."""
+    import httpx
+
+    from guardrails.llm import Request, Target, Text, stream_with_fallback
+
+    transport, targets = httpx.AsyncHTTPTransport(), [Target(served(), model="m")]
+    request = Request(ASKED)
+    loop = asyncio.new_event_loop()
+
+    async def read() -> int:
+        async with stream_with_fallback(request, targets, transport=transport) as stream:
+            count = sum([len(event.text) async for event in stream if isinstance(event, Text)])
+        assert (count, stream.result.outcome) == (5 * EVENTS, "complete")
+        return count
+
+    return lambda: loop.run_until_complete(read())
+
+
+def sse() -> Callable[[], object]:
+    """For comparison: httpx alone, its lines and the standard library's JSON."""
+    import httpx
+
+    client = httpx.Client()
+
+    def read() -> int:
+        body = {"model": "m", "messages": ASKED, "stream": True}
+        with client.stream("POST", f"{served()}/v1/chat/completions", json=body) as response:
+            found = [json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: {")]
+        count = sum(len(choice["delta"].get("content") or "") for chunk in found for choice in chunk["choices"])
+        assert count == 5 * EVENTS
+        return count
+
+    return read
+
+
+ITERATORS = [
+    Figure(
+        id="stream-own",
+        what="`stream_with_fallback`, 1,000 events, none broken, against a raw socket and typed JSON: CPU",
+        target=6.0,
+        ours=Call(name="with `for`", setup=own),
+        baseline=Call(name="a socket and msgspec", setup=raw, distribution="msgspec"),
+        peers=(
+            Call(name="ours with `async for`", setup=own_in_asyncio),
+            Call(name="httpx, its lines and json", setup=sse, distribution="httpx"),
+        ),
+    ),
+    Figure(
+        id="stream-own-async",
+        what="the same in asyncio, against its own streams and typed JSON: CPU",
+        target=6.0,
+        ours=Call(name="with `async for`", setup=own_in_asyncio),
+        baseline=Call(name="asyncio's streams and msgspec", setup=raw_in_asyncio, distribution="msgspec"),
+    ),
+    Figure(
+        id="stream-own-openai",
+        what="`stream_with_fallback`, against `openai.OpenAI` bare: CPU",
+        target=1 / 7,
+        ours=Call(name="with `for`", setup=own),
+        baseline=whole("the bare client", chat, bare, "openai"),
+    ),
+    Figure(
+        id="stream-import",
+        what="`import guardrails.llm`, against `import httpx`",
+        target=1.5,
+        ours=Process(name="guardrails.llm", argv=(sys.executable, "-I", "-c", "import guardrails.llm")),
+        baseline=Process(name="httpx", argv=(sys.executable, "-I", "-c", "import httpx")),
+    ),
+]
 FIGURES = [
+    *ITERATORS,
     Figure(
         id="stream-openai",
         what="a stream of 1,000 events, none broken, under `openai.OpenAI`: CPU",

@@ -13,7 +13,7 @@ import httpx2
 import openai
 import pytest
 
-from guardrails.llm import StreamPolicy, healing, last_heal
+from guardrails.llm import Capability, StreamPolicy, Target, healing, last_heal
 from guardrails.policies import Budget
 from tests.support import need
 
@@ -165,3 +165,24 @@ def test_two_hundred_cuts_are_healed_byte_for_byte(llama: str) -> None:
 @pytest.mark.long
 def test_two_hundred_cuts_are_healed_byte_for_byte_in_asyncio(llama: str) -> None:
     asyncio.run(acut_and_whole(llama, 200, 300))
+
+
+@pytest.mark.slow  # twenty answers of a real model
+def test_ten_cuts_are_taken_up_by_a_fallback_byte_for_byte(llama: str) -> None:
+    """The fallback is the same model at the same server, so that what was never cut is known."""
+    chance = random.Random(7)
+    transport = Cutting(httpx2.HTTPTransport(verify=False))
+    policy = POLICY._replace(on_fault=("switch",))
+    rows = [Capability("prefill", host="127.0.0.1*", continues=True)]
+    healed = healing(transport, policy, [Target(llama, model="tiny")], capabilities=rows)
+    with openai.OpenAI(base_url=f"{llama}/v1", api_key="any", http_client=httpx2.Client(transport=healed)) as client:
+        for number in range(10):
+            said = asked(number, 60)
+            whole = "".join(map(read, client.chat.completions.create(**said)))
+            transport.at = chance.randint(60 * 40, 60 * 200)
+            chunks = list(client.chat.completions.create(**said))
+            assert ("".join(map(read, chunks)), transport.at) == (whole, None)
+            assert len({chunk.id for chunk in chunks}) == 1
+            heal = last_heal()
+            assert heal is not None
+            assert (heal.rungs, heal.seams) == (("switch",), ("continued",))

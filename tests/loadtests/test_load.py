@@ -23,40 +23,54 @@ from tests.support import ROOT, need
 
 
 def fine(at: float, took: float = 0.1) -> Asked:
-    return Asked(at, took, "", degraded=False)
+    return Asked(at, took, "", degraded=False, healed=False, first=took)
 
 
 def degraded(at: float, took: float = 0.1) -> Asked:
-    return Asked(at, took, "", degraded=True)
+    return Asked(at, took, "", degraded=True, healed=False, first=0.1)
+
+
+def healed(at: float, first: float) -> Asked:
+    return Asked(at, first + 0.1, "", degraded=False, healed=True, first=first)
 
 
 def failed(at: float, took: float) -> Asked:
-    return Asked(at, took, "OSError: gone", degraded=False)
+    return Asked(at, took, "OSError: gone", degraded=False, healed=False, first=None)
 
 
 # The sums.
 
 
 def test_a_run_is_summed_up():
-    asked = [fine(0), fine(1), degraded(2, 0.5), failed(2.5, 3), degraded(3, 2.5), fine(6), fine(7)]
+    asked = [fine(0), fine(1), degraded(2, 0.5), failed(2.5, 3), degraded(3, 2.5), healed(6, 0.3), fine(7)]
 
-    summed = figures(Run(tuple(reversed(asked)), slow_from=2, slow_until=4))
+    summed = figures(Run(tuple(reversed(asked)), fails_from=2, fails_until=4))
 
     assert summed == Figures(
         questions=7,
         failed=1,
         degraded=2,
+        healed=1,
         good=5,
         per_second=pytest.approx(7 / 7.1),
-        p50=0.1,
+        p50=0.4,
         p95=3,
         p99=3,
-        slow_questions=3,
-        slow_good=1,
-        slow_degraded=1,
-        longest_without=pytest.approx(6.1 - 2.5),
+        first_p50=0.1,
+        first_p95=0.3,
+        fault_questions=3,
+        fault_whole=2,
+        fault_good=1,
+        fault_degraded=1,
+        longest_without=pytest.approx(6.4 - 2.5),
         well_again=pytest.approx(1.5),
     )
+
+
+def test_a_run_without_a_word_has_no_time_to_the_first():
+    summed = figures(Run((failed(0, 1), failed(1, 1)), fails_from=0, fails_until=2))
+
+    assert (summed.first_p50, summed.first_p95, summed.well_again) == (None, None, None)
 
 
 def test_a_run_without_a_question_is_no_result():
@@ -89,7 +103,7 @@ def test_all_is_well_again_when_nobody_waits_for_a_bad_answer_for_a_second(asked
     assert found == (None if expected is None else pytest.approx(expected))
 
 
-def test_a_search_is_slow_from_the_beginning_of_the_plan_until_before_its_end():
+def test_a_search_is_fails_from_the_beginning_of_the_plan_until_before_its_end():
     plan = Plan(begins=10, ends=20, delay=7)
 
     assert [plan.wait(now) for now in (9.9, 10, 19.9, 20)] == [0, 7, 7, 0]
@@ -102,35 +116,57 @@ def test_a_search_is_slow_from_the_beginning_of_the_plan_until_before_its_end():
 def test_guarded_the_sample_answers_all_the_time_says_so_and_is_well_again_and_unguarded_it_does_not():
     """One test, because several workers of xdist would each make the runs."""
     need("locust", "the sample backend under load")
-    without, guarded = run(9, 10, guarded=False), run(9, 10, guarded=True)
+    without, guarded = (run(9, 10, fault="memory", guarded=on) for on in (False, True))
     off, on = figures(without), figures(guarded)
 
     # While the memory is slow, what is asked is answered. Not all of it degraded: who asks just before the end is not.
     assert on.failed <= on.questions / 20
-    assert on.slow_questions >= 10
-    assert on.slow_good >= 0.9 * on.slow_questions
-    assert on.slow_degraded >= 0.8 * on.slow_questions
+    assert on.fault_questions >= 10
+    assert on.fault_good >= 0.9 * on.fault_questions
+    assert on.fault_degraded >= 0.8 * on.fault_questions
     # Before it, and when it is over, nothing is.
-    before = [one for one in guarded.asked if one.ended < guarded.slow_from]
+    before = [one for one in guarded.asked if one.ended < guarded.fails_from]
     after = sorted(guarded.asked, key=lambda one: one.ended)[-10:]
     assert len(before) >= 10
     assert [one for one in before + after if one.degraded or one.error] == []
     assert on.well_again is not None
     # Far more than without.
-    assert on.slow_good >= 3 * max(1, off.slow_good)
+    assert on.fault_good >= 3 * max(1, off.fault_good)
     assert on.longest_without < off.longest_without
 
     # Without, an answer takes as long as the client's own timeout, or the comparison would be with something else.
-    stuck = [one for one in without.asked if without.slow_from <= one.at < without.slow_until - 1]
+    stuck = [one for one in without.asked if without.fails_from <= one.at < without.fails_until - 1]
     assert stuck
     assert [one for one in stuck if one.error or not one.degraded or not 4.9 < one.took < DELAY / 2] == []
 
 
-def test_the_table_shows_both_runs_side_by_side():
-    off = figures(Run((fine(0), fine(1, 6), fine(7)), slow_from=1, slow_until=3))
-    on = figures(Run((fine(0), degraded(1), degraded(2), failed(8, 1)), slow_from=1, slow_until=3))
+@pytest.mark.slow  # two runs of eight seconds, and the start of six processes
+def test_guarded_the_sample_gives_whole_answers_while_its_model_cuts_them_and_unguarded_it_does_not():
+    need("locust", "the sample backend under load")
+    without, guarded = (run(8, 5, fault="model", guarded=on) for on in (False, True))
+    off, on = figures(without), figures(guarded)
 
-    shown = table(off, on, 12, 10).splitlines()
+    assert on.fault_questions >= 10
+    assert on.fault_whole >= 0.95 * on.fault_questions
+    assert on.healed >= 0.5 * on.fault_questions
+    assert on.first_p95 is not None
+    # Before it, nothing is.
+    before = [one for one in guarded.asked if one.ended < guarded.fails_from]
+    assert len(before) >= 5
+    assert [one for one in before if one.healed or one.error] == []
+
+    # Without, half an answer is told from a whole one. Who asks just before the end is answered after it.
+    assert off.healed == 0
+    early = [one for one in without.asked if without.fails_from <= one.at and one.ended < without.fails_until]
+    assert len(early) >= 5
+    assert {one.error for one in early} == {"CatchResponseError: the answer is not whole"}
+
+
+def test_the_table_shows_both_runs_side_by_side():
+    off = figures(Run((fine(0), fine(1, 6), fine(7)), fails_from=1, fails_until=3))
+    on = figures(Run((fine(0), degraded(1), degraded(2), failed(8, 1)), fails_from=1, fails_until=3))
+
+    shown = table("memory", off, on, 12, 10).splitlines()
 
     assert shown[0] == (
         "10 users for 12 s; from 3 s to 7 s each search of the memory takes 20 s, writes are as quick as ever."
@@ -149,9 +185,39 @@ def test_the_table_shows_both_runs_side_by_side():
         ["good", "0", "2"],
         ["good, without memories", "0", "2"],
         ["longest time without a good answer", "7.0 s", "6.9 s"],
-        ["all well again, after the slow time", "not seen", "not seen"],
+        ["all well again, when that was over", "not seen", "not seen"],
     ]
     assert {len(line) for line in shown[2:16]} == {74}
+
+
+def test_the_table_of_a_model_that_cuts_its_answers_says_how_many_were_whole_and_when_they_began():
+    off = figures(Run((fine(0), failed(1, 1), failed(2, 1)), fails_from=1, fails_until=3))
+    on = figures(Run((fine(0), healed(1, 0.4), healed(2, 0.2), fine(3), fine(4)), fails_from=1, fails_until=3))
+
+    shown = table("model", off, on, 12, 10).splitlines()
+
+    assert shown[0] == (
+        "10 users for 12 s; from 3 s to 7 s the model ends each answer at 90%; "
+        "what is left of one comes when it is asked for."
+    )
+    assert [re.split(" {2,}", line.strip()) for line in shown[2:17]] == [
+        ["guards off", "guards on"],
+        ["questions asked", "3", "5"],
+        ["a second", "1.0", "1.2"],
+        ["without a whole answer", "2", "0"],
+        ["healed, and told so", "0", "2"],
+        ["good: a whole answer within 2 s", "1", "5"],
+        ["time to the first word, p50", "100 ms", "100 ms"],
+        ["p95", "100 ms", "400 ms"],
+        ["time to the end of an answer, p50", "1.0 s", "100 ms"],
+        ["p95", "1.0 s", "500 ms"],
+        ["p99", "1.0 s", "500 ms"],
+        ["asked while the model cut its answers", "2", "2"],
+        ["whole", "0", "2"],
+        ["longest time without a good answer", "2.9 s", "1.4 s"],
+        ["all well again, when that was over", "not seen", "0 ms"],
+    ]
+    assert {len(line) for line in shown[2:17]} == {74}
 
 
 @pytest.mark.slow  # a service has to start before it can be interrupted

@@ -184,6 +184,40 @@ def test_clock(guards_clock, time):
     passed(run(project, test, "-n", "2"), 16)
 
 
+def test_a_test_may_have_a_server_that_fails_as_it_is_told(project: Path) -> None:
+    test = """
+import httpx
+import pytest
+from guardrails.testing import Fault
+
+def ask(server):
+    said = {"model": "m", "messages": [{"role": "user", "content": "Hello?"}]}
+    return httpx.post(server.url + "/v1/chat/completions", json=said, trust_env=False)
+
+def test_told(fault_server):
+    fault_server.reply = "Hello!"
+    fault_server.plan = [Fault.h529(retry_after=3)]
+    refused, answered = ask(fault_server), ask(fault_server)
+    assert (refused.status_code, refused.headers["retry-after"]) == (529, "3")
+    assert answered.json()["choices"][0]["message"]["content"] == "Hello!"
+    assert [one.json["model"] for one in fault_server.asked] == ["m", "m"]
+
+servers = []
+
+@pytest.mark.parametrize("time", [1, 2])
+def test_each_test_has_one_of_its_own(fault_server, time):
+    servers.append(fault_server.url)
+    assert fault_server.asked == []
+    assert ask(fault_server).status_code == 200
+
+def test_afterwards_nobody_listens():
+    for url in servers:
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(url, trust_env=False)
+"""
+    passed(run(project, test), 4)
+
+
 # Those who merely have it installed.
 
 
@@ -222,6 +256,6 @@ def test_guarded(guards_disabled):
 def test_the_fixtures_and_the_marker_say_what_they_are_for(project: Path) -> None:
     listed = run(project, "", "--fixtures")
     assert "fixtures defined from pytest_guardrails" in listed.stdout
-    for name in ("guards_disabled", "guards_clock", "guards_reset"):
+    for name in ("guards_disabled", "guards_clock", "guards_reset", "fault_server"):
         assert f"{name} -- " in listed.stdout
     assert "@pytest.mark.guards_enabled: guards work in this test" in run(project, "", "--markers").stdout

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Any, assert_type
+from typing import TYPE_CHECKING, Any, Literal, assert_never, assert_type
 
+import httpx
 import tenacity
 
 import guardrails
@@ -42,6 +43,21 @@ from guardrails import (
     load_config,
     redacted,
     run_gate,
+)
+from guardrails.llm import (
+    Attempt,
+    Done,
+    Request,
+    Result,
+    Spending,
+    StreamPolicy,
+    Target,
+    Text,
+    ToolCall,
+    Usage,
+    healing,
+    spending,
+    stream_with_fallback,
 )
 from guardrails.policies import (
     FAILURE,
@@ -346,3 +362,26 @@ def refusals(error: Rejected | DeadlineExceeded) -> float | None:
 
 def version() -> str:
     return guardrails.__version__
+
+
+def streamed(client: httpx.Client) -> Result:
+    target = Target("https://models.example.com", model="m")
+    assert_type(healing(httpx.HTTPTransport(), StreamPolicy(), [target]), httpx.BaseTransport)
+    assert_type(spending(client), Spending)
+    with stream_with_fallback(Request([{"role": "user", "content": "x"}]), [target]) as stream:
+        for event in stream:
+            match event:
+                case Text(text):
+                    assert_type(text, str)
+                case ToolCall(_, _, arguments):
+                    assert_type(arguments, dict[str, Any])
+                case Attempt(number, _, superseded):
+                    assert_type(number, int)
+                    assert_type(superseded, bool)
+                case Usage(asked):
+                    assert_type(asked, int)
+                case Done(outcome):
+                    assert_type(outcome, Literal["complete", "partial"])
+                case _:
+                    assert_never(event)
+    return stream.result

@@ -57,6 +57,9 @@ TABLE = (
     Capability("prefill", wire="anthropic", model="claude-3*"),
     Capability("prefill", wire="anthropic", model="claude-*-4-[015]*"),
     Capability("prefill", wire="anthropic", model="claude-*-4-2025*"),
+    # Of Ollama's models few templates leave the last answer open, as the renderer of these does (its qwen3coder.go).
+    # Under the others (chatml, mistral) the model would begin a second answer, which need not show at the seam.
+    Capability("prefill", wire="ollama", model="qwen3-coder*"),
     Capability("user_turn"),
 )
 

@@ -24,7 +24,7 @@ from guardrails.errors import (
 if TYPE_CHECKING:
     from guardrails.core.completeness import Failure
 
-Kind = Literal["first_token", "idle", "deadline", "truncated", "provider", "connection", "seam"]
+Kind = Literal["first_token", "idle", "deadline", "truncated", "provider", "connection", "seam", "open"]
 # Ours, httpx's, and anthropic's.
 CLASSES: dict[Kind, tuple[type[StreamFault], str, str]] = {
     "first_token": (FirstTokenTimeout, "ReadTimeout", "APITimeoutError"),
@@ -34,24 +34,37 @@ CLASSES: dict[Kind, tuple[type[StreamFault], str, str]] = {
     "provider": (ProviderError, "RemoteProtocolError", "APIConnectionError"),
     "connection": (ConnectionLost, "ReadError", "APIConnectionError"),
     "seam": (SeamMismatch, "RemoteProtocolError", "APIConnectionError"),
+    "open": (ConnectionLost, "ConnectError", "APIConnectionError"),
 }
 
 
 class Fault(NamedTuple):
-    """What went wrong. `detail`: in words. Of a provider's error: `word`, its own for it, `status`, `retry_after`."""
+    """What went wrong. `detail`: in words. Of a provider's error: `word`, its own for it, `status`, `retry_after`.
+
+    `begun`: whether the provider may have begun with it.
+    """
 
     kind: Kind
     detail: str
     word: str = ""
     status: int | None = None
     retry_after: float | None = None
+    begun: bool = True
 
     @property
     def own(self) -> bool:
         """Whether it lies in the request, so that to ask again is of no use."""
-        unpaid = self.word in ("billing_error", "billing_hard_limit_reached", "insufficient_quota")
         status = self.status
-        return unpaid or (status is not None and 400 <= status < 500 and status not in (408, 409, 425, 429))
+        return self._unpaid or (status is not None and 400 <= status < 500 and status not in (408, 409, 425, 429))
+
+    @property
+    def misasked(self) -> bool:
+        """Whether it lies in what was asked, and not in the key or the model with which it was."""
+        return not self._unpaid and self.status in (400, 413, 422)
+
+    @property
+    def _unpaid(self) -> bool:
+        return self.word in ("billing_error", "billing_hard_limit_reached", "insufficient_quota")
 
 
 def provider_fault(failure: Failure, retry_after: float | None = None) -> Fault:

@@ -13,17 +13,20 @@ from guardrails import hooks
 
 if TYPE_CHECKING:
     from guardrails.llm.faults import Fault
+    from guardrails.llm.usage import Spent
 
 Outcome = Literal["under way", "healed", "failed"]
 log = logging.getLogger("guardrails.llm")
 
 
 class Heal(NamedTuple):
-    """One stream that broke.
+    """One answer that broke, or whose own provider was not asked.
 
-    `faults`: what went wrong, one for each attempt that failed; `rungs`: what was done about each: restart, resume, or
-    raised. `attempts`: requests that were made; each is billed. `seams`: how each continuation joined on.
-    `tokens_estimated`: tokens of attempts that never told them, included in what the client was told.
+    `faults`: what went wrong, one for each attempt that failed; "open": a circuit was. `rungs`: what was done about
+    each: restart, resume, switch, or raised. `attempts`: requests that were made; each is billed. `seams`: how each
+    continuation joined on. `tokens_estimated`: tokens of attempts that never told them, included in what the client was
+    told. `targets`: who was asked, for each attempt; `skipped`: which fallbacks were not, and why. `usage`: what each
+    attempt that was answered has cost; see Spent.
     """
 
     wire: str
@@ -35,6 +38,9 @@ class Heal(NamedTuple):
     rungs: tuple[str, ...] = ()
     seams: tuple[str, ...] = ()
     tokens_estimated: int = 0
+    targets: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    usage: tuple[Spent, ...] = ()
 
 
 _LAST: ContextVar[Heal | None] = ContextVar("guardrails_last_heal", default=None)
@@ -50,12 +56,17 @@ def remember(heal: Heal | None) -> None:
     _LAST.set(heal)
 
 
-def tell(heal: Heal, fault: Fault, rung: str) -> Heal:
-    """A fault, and what is done about it: told to all who listen."""
+def tell(heal: Heal, fault: Fault, rung: str, where: tuple[str, str], then: str = "") -> Heal:
+    """A fault, and what is done about it: told to all who listen.
+
+    `where`: the host and the model where it happened; `then`: who is asked next.
+    """
     hooks.emit("heals_total", 1.0, {"wire": heal.wire, "fault": fault.kind, "rung": rung})
-    did = {"restart": "asks again", "resume": "asks for the rest"}.get(rung, "raises")
+    did = {"restart": "asks again", "resume": "asks for the rest", "switch": f"asks {then}"}.get(rung, "raises")
     level = logging.ERROR if rung == "raised" else logging.WARNING
-    log.log(level, "stream of %s from %s broke (%s: %s): %s", heal.model, heal.provider, fault.kind, fault.detail, did)
+    host, model = where
+    left_out = f" (not asked: {'; '.join(heal.skipped)})" if heal.skipped else ""
+    log.log(level, "answer of %s from %s broke (%s: %s): %s%s", model, host, fault.kind, fault.detail, did, left_out)
     told = heal._replace(faults=(*heal.faults, fault.kind), rungs=(*heal.rungs, rung))
     told = told._replace(outcome="failed" if rung == "raised" else "under way")
     remember(told)

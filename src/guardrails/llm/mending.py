@@ -7,22 +7,26 @@ mending.again(fault)           what to ask next: the same, or for the rest; None
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from guardrails.clock import SystemClock
 from guardrails.core.completeness import LENIENT, STRICT
 from guardrails.core.seam import SURE, Seam
 from guardrails.llm.capabilities import ways
 from guardrails.llm.faults import Fault
 from guardrails.llm.rest import Rest
 from guardrails.llm.whole import JOINER, First
+from guardrails.llm.wires import WIRES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from guardrails.core.completeness import Contract, Learned
+    from guardrails.core.completeness import Contract
     from guardrails.core.seam import Trust
     from guardrails.llm.capabilities import Capability
+    from guardrails.llm.places import Place
     from guardrails.llm.policy import Rung, StreamPolicy
     from guardrails.llm.wires import Splicer, Wire
 
@@ -30,35 +34,37 @@ if TYPE_CHECKING:
 QUOTE = 60
 # What an answer may cost, in tokens: a continuation gets what is left of it.
 LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
+BY_NAME = {wire.name: wire for wire in WIRES.values()}
 # A body that says it is of one of these is read as a stream; some proxies forget the type.
 STREAMS = ("text/event-stream", "text/plain", "application/octet-stream", "")
 
 
 class Again(NamedTuple):
-    """What to ask next."""
+    """What to ask next. `body`: None for all of it, as it was asked first."""
 
     rung: Rung
     body: dict[str, Any] | None
 
 
 class Mending:
-    """A stream and its attempts. `asked`: the request's body; `learned`: what whole answers of the endpoint bring."""
+    """A stream and its attempts. `wire`: the client's; `asked`: the request's body; `place`: who is asked."""
 
     def __init__(
         self,
         wire: Wire,
         asked: dict[str, Any],
-        host: str,
+        place: Place,
         policy: StreamPolicy,
-        learned: Learned,
         own: Iterable[Capability],
     ) -> None:
         self.wire = wire
         self.asked = asked
-        self.host = host
+        self.place = place
         self.policy = policy
-        self.learned = learned
         self.own = tuple(own)
+        # What is asked there, and the wire that is spoken there.
+        self._there = asked
+        self._spoken = wire
         self.attempt = 1
         self.part: First | Rest | None = None
         self._text = ""
@@ -81,12 +87,7 @@ class Mending:
     def seams(self) -> tuple[str, ...]:
         """How each continuation joined on."""
         now = (self.part.seam.verdict,) if isinstance(self.part, Rest) else ()
-        return (*self._joined, *now)
-
-    @property
-    def model(self) -> str:
-        """The model that was asked for."""
-        return str(self.asked.get("model") or "")
+        return (*self._joined, *(now if self._text else ()))
 
     @property
     def current(self) -> First | Rest:
@@ -99,32 +100,64 @@ class Mending:
         """An answer begins."""
         self._server = headers.get("server", "") or self._server
         contract = self._contract()
-        if self._seam is None or self._splicer is None:
+        if self._spoken is not self.wire:
+            self.part = self._foreign(contract)
+        elif self._seam is None or self._splicer is None:
             structured = self.wire.structured(self.asked)
             choices = self.wire.choices(self.asked)
             self.part = self._first = First(self.wire.name, contract, choices, structured=structured)
         else:
             self.part = Rest(self.wire.name, contract, self._seam, self._splicer)
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in STREAMS:
+        if kind not in (*STREAMS, *self._spoken.types):
             self.part.fault = Fault("truncated", f"the answer is no stream, but {kind}")
 
     def _contract(self) -> Contract:
         named = {"strict": STRICT, "lenient": LENIENT}
-        return named.get(self.policy.contract, self.learned.contract)
+        return named.get(self.policy.contract, self.place.learned.contract)
 
-    def again(self, fault: Fault) -> Again | None:
-        """What to ask after this fault; None: nothing would help, or may be done."""
-        self._leave()
+    def _foreign(self, contract: Contract) -> Rest:
+        # Here, because few need it.
+        from guardrails.llm.foreign import Foreign
+        from guardrails.llm.rendering import opened
+
+        opening, seam, splicer = b"", self._seam, self._splicer
+        if seam is None or splicer is None:
+            opening, splicer = opened(self.wire, self.asked, self.place.model, SystemClock().wall())
+            seam = Seam("")
+        size = len(json.dumps(self._there))
+        client = self.wire.name
+        return Foreign(
+            self.place.wire, contract, seam, splicer, client=client, asked=self.asked, size=size, opening=opening
+        )
+
+    def placed(self, place: Place, asked: dict[str, Any]) -> Again | None:
+        """Ask somebody else from now on. `asked`: the client's request in his terms. None: he cannot take it up."""
+        before = self.place, self._there, self._spoken, self._ways, self._server
+        self.place, self._there, self._spoken = place, asked, BY_NAME[place.wire]
+        self._ways, self._server = None, ""
+        if not self._text:
+            return Again("switch", None)
+        body = self._rest()
+        if body is None:
+            self.place, self._there, self._spoken, self._ways, self._server = before
+            return None
+        return Again("switch", body)
+
+    def again(self, fault: Fault, spare: int = 0) -> Again | None:
+        """What to ask the same provider after this fault; None: nothing would help, or may be done.
+
+        `spare`: attempts that are left for others.
+        """
         refused = fault.status == 400 and self._ways is not None and len(self._ways) > 1
         if refused or fault.kind == "seam":
             # Another way of asking, if there is one.
             self._ways = (self._ways or [])[1:]
             if not self._ways:
                 return None
-        elif fault.own or fault.kind == "deadline":
+        elif fault.own or fault.kind in ("deadline", "open"):
             return None
-        if self.attempt >= self.policy.attempts:
+        if self.attempt + spare >= self.policy.attempts:
             return None
         rung: Rung = "resume" if self._text else "restart"
         if rung not in self.policy.on_fault:
@@ -132,10 +165,9 @@ class Mending:
         body = self._rest() if self._text else None
         if self._text and body is None:
             return None
-        self.attempt += 1
         return Again(rung, body)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """The part has come to its end: remember what the client has of it."""
         part, self.part = self.part, None
         if part is None:
@@ -143,8 +175,10 @@ class Mending:
         got = part.text
         self.last_event = part.last_event
         if isinstance(part, Rest):
-            self._joined.append(part.seam.verdict)
-            self._splicer = part.splicer
+            if self._text:
+                self._joined.append(part.seam.verdict)
+            if self._text or got:
+                self._splicer = part.splicer
             # Those who stream send a token an event, more or less.
             self.spent += part.answer.contents if got else 0
         elif got:
@@ -153,13 +187,17 @@ class Mending:
 
     def _rest(self) -> dict[str, Any] | None:
         """The request for the rest, and the seam to verify it by; None: this answer cannot be taken up."""
-        first, text = self._first, self._text
-        if first is None or self.wire.choices(self.asked) > 1:
+        first, text, place = self._first, self._text, self.place
+        if self.wire.choices(self.asked) > 1:
             return None
+        position = None
         if self._splicer is None:
+            if first is None:
+                return None
             self._splicer = self.wire.splicer(first.begun, first.blocks)
+            position = first.position or 0
         if self._ways is None:
-            self._ways = ways(self.own, self.wire.name, self.host, self.model, self._server)
+            self._ways = ways(self.own, place.wire, place.host, place.model, self._server)
         way = self._ways[0]
         largest = self.policy.largest_echo
         trust: Trust = "continues" if way.continues else "nothing"
@@ -173,13 +211,22 @@ class Mending:
             trust = "echo"
         else:
             # Anthropic refuses a beginning that ends with a blank; the model then says it again.
-            shown = text.rstrip() if self.wire.name == "anthropic" else text
+            shown = text.rstrip() if place.wire == "anthropic" else text
             regrown = len(text) - len(shown)
         self._seam = Seam(text, trust, quote=quote, regrown=regrown, largest=largest)
-        self._splicer.resumed(text, self.spent, first.position)
+        self._splicer.resumed(text, self.spent, position)
         # In English a token is some four characters; in other languages it is fewer, so that the echo has room.
-        left = {name: max(1, self.asked[name] - self.spent + quote) for name in LIMITS if _counts(self.asked.get(name))}
-        return {**self.wire.continued(self.asked, shown, way.how, words), **left}
+        left = limited(self._there, self.spent - quote)
+        return {**self._spoken.continued(self._there, shown, way.how, words), **left}
+
+
+def limited(asked: dict[str, Any], less: int) -> dict[str, Any]:
+    """The limits of a request, less so many tokens; Ollama's lies among its options."""
+    left: dict[str, Any] = {name: max(1, asked[name] - less) for name in LIMITS if _counts(asked.get(name))}
+    options = asked.get("options")
+    if isinstance(options, dict) and _counts(options.get("num_predict")):
+        left["options"] = {**options, "num_predict": max(1, options["num_predict"] - less)}
+    return left
 
 
 def _counts(limit: object) -> bool:

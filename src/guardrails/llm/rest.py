@@ -107,8 +107,12 @@ class Rest(Part):
         if other and self._held is None:
             # Half of it must not be heard, nor half of what follows.
             self._before, self._held, self._held_words = copy.copy(self._splicer), [], []
-        told = self._splicer.event(value, new)
+        told = self._tell(value, new)
         if told:
             (out if self._held is None else self._held).append(told)
         if new:
             (self._told if self._held is None else self._held_words).append(new)
+
+    def _tell(self, value: Any, new: str) -> bytes:
+        """An event of the provider's as the client is to hear it, with `new` in place of its text."""
+        return self._splicer.event(value, new)

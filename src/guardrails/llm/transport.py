@@ -16,11 +16,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from guardrails.clock import SystemClock
-from guardrails.core.completeness import Learned
 from guardrails.core.ranges import Ranges
 from guardrails.http.families import class_around, family_of
-from guardrails.llm.call import Call
+from guardrails.llm.call import SHORT, Call
 from guardrails.llm.capabilities import Capability
+from guardrails.llm.places import Places
 from guardrails.llm.policy import StreamPolicy
 from guardrails.llm.watchdog import TaskAlarm, ThreadAlarm
 from guardrails.llm.wires import WIRES
@@ -30,24 +30,27 @@ if TYPE_CHECKING:
     from typing import Self
 
     from guardrails.llm.faults import Fault
-    from guardrails.llm.wires import Wire
+    from guardrails.llm.places import Spending
+    from guardrails.llm.targets import Target
 
 # Seconds to wait for the end of a body whose answer is whole, so that its connection can serve again.
 DRAIN = 0.1
-# Endpoints (host, wire, model) whose contract is remembered.
-MOST_LEARNED = 1000
 
 
 class Said:
     """What both kinds of transport share. The parameters are described at `healing`."""
 
-    def __init__(self, inner: Any, policy: StreamPolicy, capabilities: Collection[Capability]) -> None:
+    def __init__(
+        self, inner: Any, policy: StreamPolicy, capabilities: Collection[Capability], fallbacks: Collection[Target]
+    ) -> None:
         ranges = Ranges()
         told: object = policy
         ranges.demand(isinstance(told, StreamPolicy), "policy", told, "a StreamPolicy", "write StreamPolicy(idle=30)")
         rows: Collection[object] = capabilities
         good = all(isinstance(row, Capability) for row in rows)
         ranges.demand(good, "capabilities", rows, "Capability rows", 'write [Capability("prefill", host="…")]')
+        fix = 'write [Target("https://…", model="…")]'
+        ranges.demand(_are_targets(fallbacks), "fallbacks", fallbacks, "a list of Target", fix)
         ranges.settle()
         self.inner = inner
         self.family = family_of(inner)
@@ -55,21 +58,15 @@ class Said:
         self.capabilities = tuple(capabilities)
         self.clock = SystemClock()
         self.lock = threading.Lock()
-        self.budget = policy.budget.machine()
-        self._learned: dict[tuple[str, str, str], Learned] = {}
+        self.places = Places(policy, tuple(fallbacks))
 
-    def learned_for(self, host: str, wire: Wire, model: str) -> Learned:
-        """What whole answers of an endpoint bring."""
-        key = (host, wire.name, model)
-        learned = self._learned.get(key)
-        if learned is None:
-            if len(self._learned) >= MOST_LEARNED:
-                self._learned.clear()
-            learned = self._learned[key] = Learned()
-        return learned
+    def spending(self) -> Spending:
+        """What has been asked for through it, and what can be afforded now."""
+        with self.lock:
+            return self.places.spending(self.clock.monotonic())
 
     def call_for(self, request: Any, now: Callable[[], float]) -> Call | None:
-        """The call of a request for a stream; None for any other, which goes straight through."""
+        """The call of a request for an answer; None for any other, which goes straight through."""
         wire = next((wire for path, wire in WIRES.items() if request.url.path.endswith(path)), None)
         if wire is None or request.method != "POST":
             return None
@@ -77,14 +74,16 @@ class Said:
             content = request.content
         except self.family.RequestNotRead:
             return None
-        if b'"stream"' not in content:
-            return None
         try:
             asked = json.loads(content)
         except ValueError:
             return None
-        streams = isinstance(asked, dict) and asked.get("stream") is True
-        return Call(self, request, wire, asked, now) if streams else None
+        if not isinstance(asked, dict):
+            return None
+        if asked.get("stream") is not True and not ("model" in asked and ("messages" in asked or "input" in asked)):
+            # Many a service has an address that ends like this.
+            return None
+        return Call(self, request, wire, asked, now, streams=asked.get("stream", wire.unasked) is True)
 
 
 class Body:
@@ -145,6 +144,7 @@ class Body:
             response = self._said.opened(self._call, fault, cause)
         except BaseException:
             self._over = True
+            self._call.let_go()
             raise
         self._begin(response)
 
@@ -168,6 +168,7 @@ class Body:
         """Give the answer up, if there is more of it."""
         self._over = True
         self._close()
+        self._call.let_go()
 
 
 class AsyncBody:
@@ -236,6 +237,7 @@ class AsyncBody:
             response = await self._said.aopened(self._call, fault, cause)
         except BaseException:
             self._over = True
+            self._call.let_go()
             raise
         self._begin(response)
 
@@ -265,6 +267,7 @@ class AsyncBody:
         """Give the answer up, if there is more of it."""
         self._over = True
         await self._close()
+        self._call.let_go()
 
 
 class SyncTransport(Said):
@@ -277,17 +280,36 @@ class SyncTransport(Said):
         call = self.call_for(request, time.monotonic)
         if call is None:
             return self.inner.handle_request(request)
-        response = self.opened(call)
-        return call.streamed(response, self.body)
+        try:
+            response = self.opened(call)
+            return call.streamed(response, self.body) if call.streams else self._whole(call, response)
+        except BaseException:
+            call.let_go()
+            raise
+
+    def _whole(self, call: Call, response: Any) -> Any:
+        """An answer in one piece: it is read here, so that one that breaks is asked for again."""
+        while response.status_code < 400:
+            try:
+                content = b"".join(response.stream)
+            except Exception as exc:  # noqa: BLE001 - what is none of ours is raised again
+                response.stream.close()
+                response = self.opened(call, call.fault_of(exc, content=False), exc)
+            else:
+                # Not the response, which its client is still to read.
+                response.stream.close()
+                return call.answered(response, content)
+        return response
 
     def opened(self, call: Call, fault: Fault | None = None, cause: Exception | None = None) -> Any:
         """The answer to the next attempt that is answered; to a client that has none yet, also an error status."""
         response: Any = None
         while True:
             if fault is not None:
-                pause = call.retry(fault)
-                if response is not None and (pause is not None or call.streaming):
-                    response.close()
+                pause = call.retry(fault, cause)
+                if response is not None and (pause is not None or not call.for_client):
+                    self._put_away(call, response)
+                    response = None
                 if pause is None:
                     return call.given_up(fault, cause, response)
                 time.sleep(pause)
@@ -300,6 +322,21 @@ class SyncTransport(Said):
                 fault = call.judged(response)
                 if fault is None:
                     return response
+
+    def _put_away(self, call: Call, response: Any) -> None:
+        """Its body alone is closed: a response that was would have none for the client."""
+        content = bytearray()
+        try:
+            if call.for_client and call.switched:
+                for chunk in response.stream:
+                    content += chunk
+                    if len(content) > SHORT:
+                        return
+                call.keep(response, bytes(content))
+        except Exception:  # noqa: BLE001, S110 - there will be another answer, or this error without its words
+            pass
+        finally:
+            response.stream.close()
 
     def __enter__(self) -> Self:
         self.inner.__enter__()
@@ -323,17 +360,36 @@ class AsyncTransport(Said):
         call = self.call_for(request, asyncio.get_running_loop().time)
         if call is None:
             return await self.inner.handle_async_request(request)
-        response = await self.aopened(call)
-        return call.streamed(response, self.abody)
+        try:
+            response = await self.aopened(call)
+            return call.streamed(response, self.abody) if call.streams else await self._awhole(call, response)
+        except BaseException:
+            call.let_go()
+            raise
+
+    async def _awhole(self, call: Call, response: Any) -> Any:
+        """An answer in one piece: it is read here, so that one that breaks is asked for again."""
+        while response.status_code < 400:
+            try:
+                content = b"".join([chunk async for chunk in response.stream])
+            except Exception as exc:  # noqa: BLE001 - what is none of ours is raised again
+                await response.stream.aclose()
+                response = await self.aopened(call, call.fault_of(exc, content=False), exc)
+            else:
+                # Not the response, which its client is still to read.
+                await response.stream.aclose()
+                return call.answered(response, content)
+        return response
 
     async def aopened(self, call: Call, fault: Fault | None = None, cause: Exception | None = None) -> Any:
         """The answer to the next attempt that is answered; to a client that has none yet, also an error status."""
         response: Any = None
         while True:
             if fault is not None:
-                pause = call.retry(fault)
-                if response is not None and (pause is not None or call.streaming):
-                    await response.aclose()
+                pause = call.retry(fault, cause)
+                if response is not None and (pause is not None or not call.for_client):
+                    await self._aput_away(call, response)
+                    response = None
                 if pause is None:
                     return call.given_up(fault, cause, response)
                 await asyncio.sleep(pause)
@@ -347,6 +403,21 @@ class AsyncTransport(Said):
                 if fault is None:
                     return response
 
+    async def _aput_away(self, call: Call, response: Any) -> None:
+        """Its body alone is closed: a response that was would have none for the client."""
+        content = bytearray()
+        try:
+            if call.for_client and call.switched:
+                async for chunk in response.stream:
+                    content += chunk
+                    if len(content) > SHORT:
+                        return
+                call.keep(response, bytes(content))
+        except Exception:  # noqa: BLE001, S110 - there will be another answer, or this error without its words
+            pass
+        finally:
+            await response.stream.aclose()
+
     async def __aenter__(self) -> Self:
         await self.inner.__aenter__()
         return self
@@ -357,6 +428,15 @@ class AsyncTransport(Said):
     async def aclose(self) -> None:
         """Called by the client."""
         await self.inner.aclose()
+
+
+def _are_targets(said: Collection[object]) -> bool:
+    if not said:
+        return True
+    # Here, because few have any.
+    from guardrails.llm.targets import Target
+
+    return not isinstance(said, str | Target) and all(isinstance(one, Target) for one in said)
 
 
 def transport_class(transport: Any) -> Any:

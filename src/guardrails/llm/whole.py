@@ -54,6 +54,21 @@ def kind_of(wire: Wire, answer: Answer, block: Block) -> BlockKind:
     return next((one.kind for one in answer.blocks if one.index == block.index), block.kind)
 
 
+def shape_in(wire: Wire, contract: Contract, chunk: bytes, block: Block, said: str) -> Shape | None:
+    """The shape of an event that adds `said` to a block, if nothing but words is in it."""
+    shape = shape_of(chunk, said)
+    if shape is None:
+        return None
+    events = PARSERS[wire]().feed(shape.head + b"probe" + shape.tail)
+    if len(events) != 1:
+        return None
+    twin = ANSWERS[wire](contract)
+    step = twin.take(events[0].name, decode(events[0].data, loads))
+    alike = [(one.kind, one.choice, one.index, words) for one, words in step.pieces]
+    plain = alike == [("text", block.choice, block.index, "probe")] and not twin.finish and twin.usage is None
+    return shape if plain else None
+
+
 class Part:
     """What attempts have in common, the first and those that go on. `text`: what its client has got of this one."""
 
@@ -167,17 +182,9 @@ class First(Part):
 
     def _learn(self, chunk: bytes, block: Block, said: str) -> None:
         """Remember the shape of an event, if nothing but words is in it."""
-        shape = shape_of(chunk, said)
-        if shape is None:
-            return
-        events = PARSERS[self.wire]().feed(shape.head + b"probe" + shape.tail)
-        if len(events) != 1:
-            return
-        twin = ANSWERS[self.wire](self.answer.contract)
-        step = twin.take(events[0].name, decode(events[0].data, loads))
-        alike = [(one.kind, one.choice, one.index, words) for one, words in step.pieces]
-        if alike == [("text", block.choice, block.index, "probe")] and not twin.finish and twin.usage is None:
-            self._known, self._block = shape, block
+        known = shape_in(self.wire, self.answer.contract, chunk, block, said)
+        if known is not None:
+            self._known, self._block = known, block
 
     def _read(self, chunk: bytes) -> bytes:
         events = self._events(chunk)

@@ -8,8 +8,11 @@ reset()                                  every guard as it was made
 off, through    the off switch                 virtual        virtual time, as new
 clock           time and chance in hand        respx_faults   what real servers do badly, for respx
 faults          an LLM server with any fault at any byte: FaultServer, on the wires of fault_wires, by fault_plans
+stand_in        what such a server says that repeats what it was told, and goes on where it was cut
+toxics          a bad network in front of any TCP service: FaultProxy; it and FaultServer are `serving` in a thread
 
-With pytest: the fixtures `guards_disabled`, `guards_reset` and `guards_clock`, of the plugin `pytest_guardrails`.
+With pytest: the fixtures `guards_disabled`, `guards_reset`, `guards_clock` and `fault_server`, of the plugin
+`pytest_guardrails`.
 """
 
 from guardrails.testing.clock import VirtualClock

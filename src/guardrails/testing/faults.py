@@ -16,14 +16,14 @@ import contextlib
 import json
 import socket
 import struct
-import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 from guardrails.core.ranges import Ranges
 from guardrails.testing import fault_wires
 from guardrails.testing.fault_plans import Fault
 from guardrails.testing.fault_wires import PATHS, Reply, Tool
+from guardrails.testing.serving import Serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -131,22 +131,22 @@ class _Connection:
         self.closed = True
 
 
-class FaultServer:
+class FaultServer(Serving):
     """Answers each request with `reply`, and does to it what is planned.
 
     `reply`: a text, a Reply with tools and thinking, or a function that makes either from what was asked; default: some
     600 characters. `plan`: what happens to the first requests, one by one, None: nothing; `fault`: to all others,
-    default nothing. `pace`: seconds between two events, 0 to 3600, default 0. `framing`: how the body says where it
-    ends: "chunked", the default, "length" (a `cut` announces the shorter length) or "close" (it does not say it).
-    `port`: default 0, a free one. Raises ConfigError, a ValueError, if a number is out of range, and OSError if the
-    port is taken.
+    default nothing; a function says it of each. `pace`: seconds between two events, 0 to 3600, default 0. `framing`:
+    how the body says where it ends: "chunked", the default, "length" (a `cut` announces the shorter length) or "close"
+    (it does not say it). `port`: default 0, a free one. Raises ConfigError, a ValueError, if a number is out of range,
+    and OSError if the port is taken.
     """
 
     def __init__(
         self,
         reply: str | Reply | Callable[[Asked], str | Reply] = TEXT,
         *,
-        fault: Fault | None = None,
+        fault: Fault | Callable[[Asked], Fault | None] | None = None,
         plan: Sequence[Fault | None] = (),
         pace: float = 0.0,
         framing: Framing = "chunked",
@@ -157,66 +157,21 @@ class FaultServer:
         ranges.number("port", port, 0, 65_535, "write a port, or 0 for a free one", whole=True)
         ranges.demand(framing in ("chunked", "length", "close"), "framing", framing, "chunked, length, close", "choose")
         ranges.settle()
+        super().__init__(port)
         self.reply = reply
         self.fault = fault
         self.plan = list(plan)
         self.pace = pace
         self.framing = framing
-        self.port = port
         self.asked: list[Asked] = []
-        self._listening: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
         """Where it listens, without a path."""
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="guardrails-faults", daemon=True)
-        self._thread.start()
-        try:
-            self.accept()
-        except OSError:
-            self._end()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.refuse()
-        self._end()
-
-    def refuse(self) -> None:
-        """From now on connections are refused, and those that are open are closed."""
-        self._run(self._stop_listening())
-
-    def accept(self) -> None:
-        """Listen, at the same port as before."""
-        self._run(self._listen())
-
-    def _run(self, what: Any) -> None:
-        asyncio.run_coroutine_threadsafe(what, self._loop).result(30)
-
-    def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(30)
-        self._loop.close()
-
-    async def _listen(self) -> None:
-        if self._listening is None:
-            self._listening = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-            self.port = self._listening.sockets[0].getsockname()[1]
-
-    async def _stop_listening(self) -> None:
-        if self._listening is not None:
-            self._listening.close()
-            self._listening = None
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """The requests of one connection."""
         connection = _Connection(reader, writer, self.framing)
         # So that what was sent has left before a connection is reset.
         writer.transport.set_write_buffer_limits(0)
@@ -241,7 +196,9 @@ class FaultServer:
                 await writer.wait_closed()
 
     async def _answer(self, asked: Asked, connection: _Connection) -> None:
-        fault = asked.fault = self.plan[len(self.asked)] if len(self.asked) < len(self.plan) else self.fault
+        number = len(self.asked)
+        planned = self.plan[number] if number < len(self.plan) else self.fault
+        fault = asked.fault = planned(asked) if callable(planned) else planned
         asked.wire = next((wire for path, wire in PATHS.items() if asked.path.partition("?")[0].endswith(path)), None)
         self.asked.append(asked)
         wire = asked.wire

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from guardrails.llm.wires import anthropic, openai_chat, openai_responses
+from guardrails.llm.wires import anthropic, ollama, openai_chat, openai_responses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ class Splicer(Protocol):
 
     def resumed(self, text: str, spent: int, position: int | None) -> None:
         """A continuation begins. `text`: all that the client has; `spent`: an estimate of its tokens; `position`: the
-        last sequence number that the client has.
+        last sequence number that the client has of the beginning; None: it has heard of a continuation since.
         """
         ...
 
@@ -41,7 +41,8 @@ class Splicer(Protocol):
 
 class Wire(NamedTuple):
     """What is known of one wire. A splicer is made of `begun`, the events without content that the client had before
-    the first text, and that text; and of the blocks that it has.
+    the first text, and that text; and of the blocks that it has. `types`: what a body may say that it is, besides what
+    streams of events do; `unasked`: it streams unless it is told not to.
     """
 
     name: Name
@@ -49,6 +50,8 @@ class Wire(NamedTuple):
     structured: Callable[[dict[str, Any]], bool]
     continued: Callable[[dict[str, Any], str, How, str], dict[str, Any]]
     splicer: Callable[[list[Any], list[Block]], Splicer]
+    types: tuple[str, ...] = ()
+    unasked: bool = False
 
 
 WIRES = {
@@ -72,5 +75,14 @@ WIRES = {
         openai_responses.structured,
         openai_responses.continued,
         openai_responses.ResponsesSplicer,
+    ),
+    "/api/chat": Wire(
+        "ollama",
+        ollama.choices,
+        ollama.structured,
+        ollama.continued,
+        ollama.OllamaSplicer,
+        ollama.TYPES,
+        unasked=True,
     ),
 }

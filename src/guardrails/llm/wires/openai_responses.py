@@ -69,7 +69,10 @@ class ResponsesSplicer:
 
     def resumed(self, text: str, spent: int, position: int | None) -> None:
         """A continuation begins."""
-        self._text, self._spent, self._number = text, spent, (position or 0) + 1
+        self._text, self._spent = text, spent
+        if position is not None:
+            # Else the numbers go on from those of the continuation before.
+            self._number = position + 1
         self._numbers = {}
 
     def text(self, new: str) -> bytes:
