@@ -18,13 +18,16 @@ CALM = 1.0
 class Asked(NamedTuple):
     """One question. `at`: when, in seconds since 1970; `took`: seconds to the end of the answer, or of the patience.
 
-    `error`: why there was no whole answer, or "". `degraded`: the answer says that it was given without memories.
+    `error`: why there was no whole answer, or "". `degraded`: the answer says that it was given without memories;
+    `healed`: that it broke off on its way. `first`: seconds to its first word, None: there came none.
     """
 
     at: float
     took: float
     error: str
     degraded: bool
+    healed: bool
+    first: float | None
 
     @property
     def ended(self) -> float:
@@ -37,27 +40,31 @@ class Asked(NamedTuple):
 
 
 class Run(NamedTuple):
-    """All questions of one run, and when the memory was slow."""
+    """All questions of one run, and when something failed."""
 
     asked: tuple[Asked, ...]
-    slow_from: float
-    slow_until: float
+    fails_from: float
+    fails_until: float
 
 
 class Figures(NamedTuple):
-    """See `table.ROWS` for what each says. Counts, and times in seconds; `well_again` None: not in this run."""
+    """See `table.ROWS` for what each says. Counts, and times in seconds; None: not in this run."""
 
     questions: int
     failed: int
     degraded: int
+    healed: int
     good: int
     per_second: float
     p50: float
     p95: float
     p99: float
-    slow_questions: int
-    slow_good: int
-    slow_degraded: int
+    first_p50: float | None
+    first_p95: float | None
+    fault_questions: int
+    fault_whole: int
+    fault_good: int
+    fault_degraded: int
     longest_without: float
     well_again: float | None
 
@@ -68,22 +75,27 @@ def figures(run: Run) -> Figures:
     if not asked:
         raise ValueError("no question was asked: nothing to sum up")
     took = sorted(one.took for one in asked)
+    first = sorted(one.first for one in asked if one.first is not None)
     begun, ended = asked[0].at, max(one.ended for one in asked)
-    slow = [one for one in asked if run.slow_from <= one.at < run.slow_until]
+    then = [one for one in asked if run.fails_from <= one.at < run.fails_until]
     return Figures(
         questions=len(asked),
         failed=sum(bool(one.error) for one in asked),
         degraded=sum(one.degraded for one in asked),
+        healed=sum(one.healed for one in asked),
         good=sum(one.good for one in asked),
         per_second=len(asked) / (ended - begun),
         p50=quantile(took, 0.5),
         p95=quantile(took, 0.95),
         p99=quantile(took, 0.99),
-        slow_questions=len(slow),
-        slow_good=sum(one.good for one in slow),
-        slow_degraded=sum(one.good and one.degraded for one in slow),
+        first_p50=quantile(first, 0.5) if first else None,
+        first_p95=quantile(first, 0.95) if first else None,
+        fault_questions=len(then),
+        fault_whole=sum(not one.error for one in then),
+        fault_good=sum(one.good for one in then),
+        fault_degraded=sum(one.good and one.degraded for one in then),
         longest_without=longest_gap([begun, *(one.ended for one in asked if one.good), ended]),
-        well_again=well_again(asked, run.slow_until, ended),
+        well_again=well_again(asked, run.fails_until, ended),
     )
 
 
@@ -98,16 +110,16 @@ def longest_gap(moments: Iterable[float]) -> float:
     return max(later - earlier for earlier, later in pairwise(ordered))
 
 
-def well_again(asked: Sequence[Asked], slow_until: float, ended: float) -> float | None:
-    """Seconds from the end of the slow time until, for `CALM` seconds on end, nobody waited for anything but an answer
-    as on a good day. None: that did not come in this run.
+def well_again(asked: Sequence[Asked], fails_until: float, ended: float) -> float | None:
+    """Seconds from the end of the fault until, for `CALM` seconds on end, nobody waited for anything but an answer as
+    on a good day. None: that did not come in this run.
     """
     fine = [one.ended for one in asked if one.good and not one.degraded]
     bad = [one for one in asked if not one.good or one.degraded]
-    for since in sorted({slow_until, *(one.ended for one in bad if one.ended > slow_until)}):
+    for since in sorted({fails_until, *(one.ended for one in bad if one.ended > fails_until)}):
         until = since + CALM
         # Who waits in vain in that second is not well either, whenever it ends.
         calm = not any(one.at <= until and one.ended > since for one in bad)
         if calm and until <= ended and any(since < moment <= until for moment in fine):
-            return since - slow_until
+            return since - fails_until
     return None

@@ -36,7 +36,7 @@ def demo(out: Path) -> subprocess.CompletedProcess[str]:
 
 
 def part(demo: subprocess.CompletedProcess[str], number: int) -> str:
-    """The lines under one of the three headings."""
+    """The lines under one of the four headings."""
     return re.split(r"^\d\. .*$", demo.stdout, flags=re.MULTILINE)[number]
 
 
@@ -76,6 +76,28 @@ def test_each_symptom_shows_in_the_broken_service_and_is_gone_in_the_sound_one(
         "GR-ROUTE-005": ("bare ids of version 1", "whole conversations"),
         "GR-SHADOW-001": ("2025-02", "2025-06"),
     }
+
+
+def test_answers_that_the_model_cuts_are_kept_as_whole_by_the_broken_service_and_arrive_whole_in_the_sound_one(
+    demo: subprocess.CompletedProcess[str], out: Path
+) -> None:
+    rows = re.findall(r"^(.{59}) (\d+ of \d+) +(\d+ of \d+)$", part(demo, 4), re.MULTILINE)
+    assert {what.strip(): (before, now) for what, before, now in rows} == {
+        "answers whole": ("0 of 20", "20 of 20"),
+        "half an answer kept in the history as a whole one": ("20 of 20", "0 of 20"),
+        "cut at each attempt: the user is told": ("0 of 3", "3 of 3"),
+        "cut at each attempt: kept in the history as whole": ("3 of 3", "0 of 3"),
+    }
+    assert "those 20 answers took 20 requests to the model before, and take 40 now." in part(demo, 4)
+
+    # The figures are counted of these.
+    written = json.loads((out / "services.json").read_text("utf-8"))
+    before, now = (written[sample]["cut_once"] for sample in ("agent_backend_before", "agent_backend"))
+    assert [answer["meant"] for answer in before + now if "Where is parcel" not in answer["meant"]] == []
+    assert [answer for answer in now if answer["came"] != answer["meant"] or answer["kept"] != answer["meant"]] == []
+    lost = [len(answer["meant"]) - len(answer["kept"]) for answer in before]
+    assert [count for count in lost if not 0 < count < 30] == []
+    assert [answer["meant"].startswith(answer["kept"]) for answer in before] == [True] * 20
 
 
 def test_the_reports_are_where_the_demo_says(demo: subprocess.CompletedProcess[str], out: Path) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from guardrails.testing.faults import Asked, Fault, FaultServer
+from guardrails.testing.stand_in import asks_for_rest, repeats
 from loadtests.load.processes import running
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -263,6 +265,58 @@ print([middleware.cls.__name__ for middleware in app.user_middleware])
     assert off == "['disabled', 'disabled', 'disabled'] None\n[]\n"
 
 
+@pytest.mark.slow  # two starts of a service, and waits between attempts
+def test_answer_that_the_model_cuts_arrives_whole_and_is_kept_as_whole_only_if_it_is(tmp_path):
+    ended, kept, meant, requests = {}, {}, {}, {}
+    for name in (BEFORE, AFTER):
+        (folder := tmp_path / name).mkdir()
+        with FaultServer(repeats) as model, served(name, folder, AGENT_LLM_URL=f"{model.url}/v1") as service:
+            for fault in (once_at_90_percent, Fault.cut(at=0.5)):
+                model.fault = fault
+                model.asked.clear()
+                conversation_id = service.conversation()
+                events = service.ask(conversation_id, "Where is my refund?")
+                messages = service.http.get(f"/conversations/{conversation_id}/messages").json()
+                key = (name, fault is once_at_90_percent)
+                ended[key] = events[-1]
+                kept[key] = [m["text"] for m in messages if m["role"] == "assistant"]
+                meant[key] = repeats(model.asked[0])
+                requests[key] = len(model.asked)
+            if name == AFTER:
+                healed = re.findall(r"^guardrails_heals_total{.*} .*$", service.http.get("/metrics").text, re.MULTILINE)
+
+    whole = meant[AFTER, True]
+    assert ended[AFTER, True] == ("done", {"characters": len(whole), "healed": True})
+    assert kept[AFTER, True] == [whole]
+    assert ended[AFTER, False] == ("error", {"detail": "the answer was cut", "partial": True})
+    assert kept[AFTER, False] == []
+    for at_once in (True, False):
+        (half,) = kept[BEFORE, at_once]
+        assert ended[BEFORE, at_once] == ("done", {"characters": len(half)})
+        assert meant[BEFORE, at_once].startswith(half)
+        assert half != meant[BEFORE, at_once]
+    assert list(requests.values()) == [1, 1, 2, 3]
+    assert {line.rpartition(" ")[0].partition("{")[2] for line in healed} == {
+        'fault="truncated",rung="resume",wire="openai-chat"}',
+        'fault="truncated",rung="raised",wire="openai-chat"}',
+    }
+
+
+@pytest.mark.slow  # a start of a service
+def test_without_guards_half_an_answer_is_not_healed_and_still_told_from_a_whole_one(tmp_path):
+    with (
+        FaultServer(repeats, fault=once_at_90_percent) as model,
+        served(AFTER, tmp_path, AGENT_LLM_URL=f"{model.url}/v1", AGENT_GUARDS="off") as service,
+    ):
+        conversation_id = service.conversation()
+        events = service.ask(conversation_id, "Where is my refund?")
+        kept = service.http.get(f"/conversations/{conversation_id}/messages").json()
+
+    assert events[-1] == ("error", {"detail": "the answer was cut", "partial": True})
+    assert [message["role"] for message in kept] == ["user"]
+    assert len(model.asked) == 1
+
+
 # One test a rule, in the order of the README of the sample.
 
 
@@ -462,6 +516,11 @@ def test_migration_makes_the_tables_that_the_models_name(tmp_path, name):
         tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
     assert tables == [("alembic_version",), ("conversations",), ("messages",)]
     assert list(folder.glob("*.db")) == []
+
+
+def once_at_90_percent(asked: Asked) -> Fault | None:
+    """A first attempt is cut; what is left of the answer comes through."""
+    return None if asks_for_rest(asked) else Fault.cut(at=0.9)
 
 
 def fill(service: Service, conversation_id: int, text: str) -> None:

@@ -8,11 +8,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
-from app import db, guards, logs
+from app import db, guards, llm, logs, tasks
 from app.decorators import logged
 from app.memory import store
 from app.routers import chat, conversations, memory
-from app.tasks import broker
 from guardrails import metrics
 from guardrails.middleware.asgi import GuardMiddleware
 
@@ -23,9 +22,10 @@ metrics.install()
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(db.migrate)
-    await broker.startup()
-    yield
-    await broker.shutdown()
+    await tasks.broker.startup()
+    async with llm.connected():
+        yield
+    await tasks.broker.shutdown()
     await store.aclose()
 
 

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
+from guardrails.testing.faults import Fault, FaultServer
+from guardrails.testing.stand_in import asks_for_rest, repeats
+
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
@@ -14,6 +17,16 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
         with TestClient(app) as started:
             yield started
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultServer]:
+    """A model that fails as it is told."""
+    from app import llm
+
+    with FaultServer(repeats) as server:
+        monkeypatch.setattr(llm.client, "base_url", f"{server.url}/v1")
+        yield server
 
 
 def test_an_answer_is_streamed_and_kept(client: TestClient) -> None:
@@ -58,6 +71,27 @@ def test_a_model_that_is_not_to_be_called_ends_the_answer_with_an_error(client: 
     llm.release()
 
     assert [line for line in answer.splitlines() if line.startswith("event: ")] == ["event: start", "event: error"]
+
+
+def test_an_answer_that_breaks_off_arrives_whole_and_says_so(client: TestClient, model: FaultServer) -> None:
+    model.fault = lambda asked: None if asks_for_rest(asked) else Fault.cut(at=0.9)
+    created = client.post("/conversations", json={"user": "gina", "title": "Hello"}).json()
+    answer = client.post("/chat", json={"conversation_id": created["id"], "text": "Hello?"}).text
+    kept = client.get(f"/conversations/{created['id']}/messages").json()
+
+    assert '"healed":true' in answer
+    assert kept[-1]["text"].endswith("You asked: Hello?")
+    assert len(model.asked) == 2  # both are billed
+
+
+def test_half_an_answer_is_called_half_and_not_kept(client: TestClient, model: FaultServer) -> None:
+    model.fault = Fault.cut(at=0.5)
+    created = client.post("/conversations", json={"user": "hugo", "title": "Hello"}).json()
+    answer = client.post("/chat", json={"conversation_id": created["id"], "text": "Hello?"}).text
+    kept = client.get(f"/conversations/{created['id']}/messages").json()
+
+    assert answer.endswith('event: error\ndata: {"detail":"the answer was cut","partial":true}\n\n')
+    assert [message["role"] for message in kept] == ["user"]
 
 
 def test_prometheus_is_told_what_the_guards_saw(client: TestClient) -> None:

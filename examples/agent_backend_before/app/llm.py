@@ -1,25 +1,33 @@
-"""The language model, behind one function.
+"""The language model: whatever speaks OpenAI's chat completions at AGENT_LLM_URL, or a stand-in if there is none."""
 
-What stands here is a stand-in: no model, no network. It repeats the system prompt and the question, so that
-the service runs on a laptop and answers the same every time. To use a provider, replace the body of `stream`.
-"""
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
-import asyncio
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+import openai
 
+URL = os.environ.get("AGENT_LLM_URL")
+MODEL = os.environ.get("AGENT_LLM_MODEL", "stand-in")
 
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """A piece of the answer. `finished` is true on the last piece only; a stream without it was cut."""
-
-    text: str
-    finished: bool = False
+client = openai.AsyncOpenAI(base_url=URL, api_key=os.environ.get("AGENT_LLM_KEY", "none"))
 
 
-async def stream(messages: list[dict[str, str]]) -> AsyncGenerator[Delta]:
-    """Answer the last of `messages`, word by word; they are what chat APIs take, system prompt first."""
-    words = f"{messages[0]['content']} You asked: {messages[-1]['content']}".split()
-    for number, word in enumerate(words, start=1):
-        await asyncio.sleep(0)  # as a provider would, let other requests run between two pieces
-        yield Delta(word if number == 1 else f" {word}", finished=number == len(words))
+async def stream(messages: list[dict[str, str]]) -> AsyncGenerator[str]:
+    """Answer the last of `messages`, piece by piece; they are what chat APIs take, system prompt first."""
+    async with await client.chat.completions.create(model=MODEL, messages=messages, stream=True) as chunks:
+        async for chunk in chunks:
+            if chunk.choices and chunk.choices[0].delta.content:
+                yield chunk.choices[0].delta.content
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[None]:
+    """While the service runs. The stand-in needs no network: it repeats the system prompt and the question."""
+    async with AsyncExitStack() as stack:
+        if not URL:
+            from guardrails.testing.faults import FaultServer
+            from guardrails.testing.stand_in import repeats
+
+            client.base_url = f"{stack.enter_context(FaultServer(repeats)).url}/v1"
+        await stack.enter_async_context(client)
+        yield

@@ -8,10 +8,9 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
-from app import db, logs
+from app import db, llm, logs, tasks
 from app.decorators import logged
 from app.routers import chat, conversations, legacy, memory
-from app.tasks import broker
 
 logs.configure()
 
@@ -19,9 +18,10 @@ logs.configure()
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[None]:
     await asyncio.to_thread(db.migrate)
-    await broker.startup()
-    yield
-    await broker.shutdown()
+    await tasks.broker.startup()
+    async with llm.connected():
+        yield
+    await tasks.broker.shutdown()
 
 
 app = FastAPI(title="Agent backend", lifespan=lifespan)

@@ -1,6 +1,7 @@
 """Questions, answered over server-sent events: `start`, one `token` a piece, then `done` or `error`.
 
-`start` carries `"degraded": "memory"` where the answer is given without memories, because they are out of reach.
+`start` carries `"degraded": "memory"` where the answer is given without memories, because they are out of reach, `done`
+`"healed": true` where it broke off on its way, and `error` `"partial": true` where what came so far is half an answer.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from app import db, llm, memory, profiles, prompts
 from app.tasks import extract_when_due
-from guardrails import GuardrailsError, jsonsafe
+from guardrails import jsonsafe
 
 logger = logging.getLogger(__name__)
 router = APIRouter(tags=["chat"])
@@ -43,22 +44,19 @@ async def answer(question: Question, user: str, history: list[dict[str, str]]) -
     await asyncio.to_thread(db.add_message, question.conversation_id, "user", question.text)
     yield frame("start", prompt=prompts.VERSION, **({"degraded": "memory"} if known.degraded else {}))
 
-    text, finished = "", False
+    text = ""
     try:
         # A client that leaves ends this generator; the model must not go on writing for nobody.
-        async with aclosing(llm.stream(messages)) as deltas:
-            async for delta in deltas:
-                text, finished = text + delta.text, delta.finished
-                yield frame("token", text=delta.text)
-    except GuardrailsError:
-        ANSWERS.labels("refused").inc()
-        logger.exception("no answer", extra={"fields": {"conversation": question.conversation_id}})
-        yield frame("error", detail="the model does not answer now")
-        return
-    if not finished:
-        ANSWERS.labels("cut").inc()
-        logger.error("answer cut", extra={"fields": {"conversation": question.conversation_id}})
-        yield frame("error", detail="the answer was cut")
+        async with aclosing(llm.stream(messages)) as pieces:
+            async for piece in pieces:
+                text += piece
+                yield frame("token", text=piece)
+    except llm.FAILED:
+        # Half an answer may be shown. It is not kept: from the history the model and the user would take it for whole.
+        outcome, detail = ("cut", "the answer was cut") if text else ("refused", "the model does not answer now")
+        ANSWERS.labels(outcome).inc()
+        logger.exception("no whole answer", extra={"fields": {"conversation": question.conversation_id}})
+        yield frame("error", detail=detail, partial=bool(text))
         return
 
     ANSWERS.labels("degraded" if known.degraded else "complete").inc()
@@ -67,7 +65,7 @@ async def answer(question: Question, user: str, history: list[dict[str, str]]) -
         logger.warning("not remembered", extra={"fields": {"user": user, "why": kept.error}})
     await asyncio.to_thread(db.add_message, question.conversation_id, "assistant", text)
     await extract_when_due(question.conversation_id)
-    yield frame("done", characters=len(text))
+    yield frame("done", characters=len(text), **({"healed": True} if llm.healed() else {}))
 
 
 def frame(event: str, **data: Any) -> str:
