@@ -572,6 +572,17 @@ def test_a_stream_takes_more_input_than_a_pipe_holds(repo: Path) -> None:
     assert list(stream_git(argv, repo / ".git", input=asked)) == [name.encode()]
 
 
+def test_a_stream_of_lines_is_parted_at_line_breaks(repo: Path) -> None:
+    names = [commit(repo, a="1"), commit(repo, a="2")]
+    assert list(stream_git(["rev-list", "HEAD"], repo / ".git", separator=b"\n")) == [n.encode() for n in names[::-1]]
+
+
+def test_a_stream_is_not_flushed_commit_by_commit(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program(tmp_path / "bin", "git", 'printf "%s\\0" "$GIT_FLUSH"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert list(stream_git(["rev-list", "HEAD"], repo / ".git")) == [b"0"]
+
+
 def test_a_stream_that_fails_says_so_after_what_it_gave(repo: Path) -> None:
     commit(repo, a="1")
     given = []

@@ -13,6 +13,7 @@ from guardrails.config import ENV_PREFIX, Config, PreflightConfig, WaiverEntry
 from guardrails.evidence import Rung, Severity
 from guardrails.preflight import catalogue
 from guardrails.preflight.families import FAMILIES, WAIVER_FAMILY
+from guardrails.reports.lint_rules import RULES as OF_REPORTS
 from guardrails.shipped import shipped_names
 from tests.command_lines import command_lines, mistakes
 from tests.consoles import steps
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from guardrails.preflight import Rule
+    from guardrails.reports.lint_rules import LintRule
 
 LONGEST_PAGE = 75
 LONGEST_GUIDE = 210
-LONGEST_GLOSSARY = 70
+LONGEST_GLOSSARY = 80
 SECTIONS = (
     "First 60 seconds",
     "Meaning",
@@ -51,7 +53,7 @@ GUIDE = ROOT / "docs" / "guides" / "gate.md"
 CI_GUIDE = ROOT / "docs" / "guides" / "ci.md"
 GLOSSARY = ROOT / "docs" / "glossary.md"
 LINKED: dict[str, set[str]] = {}
-for _rule in catalogue():
+for _rule in (*catalogue(), *OF_REPORTS.values()):
     LINKED.setdefault(_rule.runbook, set()).add(_rule.id)
 # What an error names in its text; such a page has no rule, and may use the library where there is no command.
 NAMED_BY_ERRORS = set(re.findall(r"Runbook: ([a-z-]+)", (SRC / "errors.py").read_text("utf-8")))
@@ -110,7 +112,7 @@ def _rules(text: str, rules: set[str]) -> Iterator[str]:
     listed = set(RULE.findall(head))
     if listed != rules:
         yield f"its head names {sorted(listed)}, but linked from {sorted(rules)}"
-    known = {rule.id for rule in catalogue()}
+    known = {rule.id for rule in catalogue()} | set(OF_REPORTS)
     yield from (f"{rule} does not exist" for rule in sorted(set(RULE.findall(text)) - known))
 
 
@@ -118,8 +120,8 @@ def dead_links(page: Path) -> list[str]:
     return [link for link in LINK.findall(page.read_text("utf-8")) if not (page.parent / link).exists()]
 
 
-@pytest.mark.parametrize("rule", catalogue(), ids=lambda rule: rule.id)
-def test_every_rule_has_a_runbook(rule: Rule) -> None:
+@pytest.mark.parametrize("rule", [*catalogue(), *OF_REPORTS.values()], ids=lambda rule: rule.id)
+def test_every_rule_has_a_runbook(rule: Rule | LintRule) -> None:
     assert rule.runbook in [page.stem for page in PAGES]
 
 
@@ -202,7 +204,9 @@ def test_the_guides_name_every_setting_its_variable_and_every_option() -> None:
 
 def test_the_guide_of_the_gate_links_every_runbook_of_a_rule() -> None:
     text = GUIDE.read_text("utf-8")
-    assert [slug for slug in LINKED if f"runbooks/{slug}.md" not in text] == []
+    assert [rule.runbook for rule in catalogue() if f"runbooks/{rule.runbook}.md" not in text] == []
+    lint = (GUIDE.parent / "report-lint.md").read_text("utf-8")
+    assert [rule.runbook for rule in OF_REPORTS.values() if f"runbooks/{rule.runbook}.md" not in lint] == []
 
 
 def test_the_glossary_knows_the_words_that_the_gate_prints() -> None:

@@ -1,7 +1,8 @@
-"""The nouns that the gate produces and reports print: Finding, Severity, Waiver, Evidence, GateRecord.
+"""The nouns that the gate produces and reports print: Finding, Waiver, GateRecord, EvidenceRecord, ClaimRecord.
 
 Two tools share them and neither imports the other: the gate writes a GateRecord to a file, and
-whoever reports on it reads that file through this module.
+whoever reports on it reads that file through this module. An EvidenceRecord is what one command, file or
+person said of one state of the code, and a ClaimRecord a sentence that leans on such records.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckResult",
+    "ClaimRecord",
     "Evidence",
+    "EvidenceRecord",
     "Finding",
     "GateRecord",
     "NotAnalysed",
     "Rung",
     "Severity",
     "Waiver",
+    "Watched",
 ]
 
 RECORD_VERSION = 1
@@ -257,3 +261,114 @@ def _finding_from_dict(data: dict[str, Any]) -> Finding:
 
         waived = Waiver(**{**waived, "until": dt.date.fromisoformat(waived["until"])})
     return Finding(**{**data, "severity": Severity(data["severity"]), "waived": waived})
+
+
+class Watched(NamedTuple):
+    """What a pattern of paths covered: how many files, and one digest over all of them."""
+
+    pattern: str
+    files: int
+    digest: str
+
+
+class EvidenceRecord(NamedTuple):
+    """What was seen once, by a command, in a file or by a person, and of which state of the code.
+
+    `check`: what it speaks of; records of one check answer one another. `kind`: command, junit, coverage, preflight,
+    logcount, http or manual. `started`: UTC in ISO 8601; `duration`: seconds. `tree`: a digest over the contents of
+    all files, `dirty` one over what differs from `commit`; None when nothing does. `watched`: the files on which it
+    depends; all, when empty. `outcome`: passed, failed, unknown. `rung`: the highest that it can carry; of a failure,
+    what was tried. `doubts`: why it carries no more. `narrowed`: what kept a part of the tests out. `failing`: tests
+    that failed, `confirmed`: those that had failed before and passed now. `command`: argv, cwd, exit_code, signal,
+    stdout, stderr. `facts`: what was parsed. `measure`: value, n, window, method, better. `products`: files that
+    the run wrote, and that belong to no state of the code.
+    """
+
+    id: str
+    check: str
+    kind: str
+    started: str
+    duration: float
+    commit: str | None
+    tree: str
+    dirty: str | None
+    outcome: Verdict
+    rung: Rung
+    summary: str
+    watched: tuple[Watched, ...] = ()
+    doubts: tuple[str, ...] = ()
+    narrowed: str = ""
+    failing: tuple[str, ...] = ()
+    failing_omitted: int = 0
+    confirmed: tuple[str, ...] = ()
+    command: Mapping[str, Any] | None = None
+    facts: Mapping[str, Any] = {}
+    measure: Mapping[str, Any] | None = None
+    products: tuple[str, ...] = ()
+    versions: Mapping[str, str] = {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stored form, with a digest that tells whether somebody changed it afterwards."""
+        plain = {**self._asdict(), "watched": [item._asdict() for item in self.watched]}
+        return _sealed(RECORD_VERSION, plain)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Read one back. Raises ValueError, TypeError or LookupError for what is none, or was changed."""
+        fields = _unsealed(data)
+        if fields["outcome"] not in _VERDICTS:
+            raise ValueError(f"outcome is {fields['outcome']!r}, not one of {', '.join(_VERDICTS)}")
+        float(fields["duration"])
+        record = cls(
+            **{
+                **fields,
+                "rung": Rung(fields["rung"]),
+                "watched": tuple(Watched(**item) for item in fields["watched"]),
+                **{name: tuple(map(str, fields[name])) for name in ("doubts", "failing", "confirmed", "products")},
+            }
+        )
+        texts = (record.id, record.check, record.kind, record.started, record.tree, record.summary, record.narrowed)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError("a text is none")
+        return record
+
+
+class ClaimRecord(NamedTuple):
+    """A sentence and what it leans on: names of checks, or ids of records. `at`: UTC in ISO 8601."""
+
+    id: str
+    text: str
+    on: tuple[str, ...]
+    at: str
+    by: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The stored form, sealed as evidence is."""
+        return _sealed(RECORD_VERSION, self._asdict())
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Read one back; raises as `EvidenceRecord.from_dict` does."""
+        fields = _unsealed(data)
+        return cls(**{**fields, "text": str(fields["text"]), "on": tuple(map(str, fields["on"]))})
+
+
+def _sealed(version: int, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"record_version": version, **fields, "digest": _digest(fields)}
+
+
+def _unsealed(data: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: value for name, value in data.items() if name not in {"record_version", "digest"}}
+    if data["record_version"] != RECORD_VERSION:
+        raise ValueError(f"record_version is {data['record_version']!r}")
+    if data["digest"] != _digest(fields):
+        raise ValueError("it was changed after it was written")
+    return fields
+
+
+def _digest(fields: dict[str, Any]) -> str:
+    """Not against a forger, who can make it anew: against a figure that somebody puts right by hand."""
+    import hashlib
+    import json
+
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode("ascii")).hexdigest()

@@ -9,8 +9,9 @@ from click.testing import CliRunner, Result
 
 from guardrails.cli import main
 from guardrails.preflight import catalogue
+from guardrails.reports.lint_rules import RULES as OF_REPORTS
 
-RULES = {rule.id: rule for rule in catalogue()}
+RULES = {**{rule.id: rule for rule in catalogue()}, **OF_REPORTS}
 
 
 def explain(*arguments: str) -> Result:
@@ -51,3 +52,10 @@ def test_a_misspelt_rule_ends_with_2_and_names_the_nearest() -> None:
     said = explain("GR-DECKO-001")
     assert said.exit_code == 2
     assert "there is no rule 'GR-DECKO-001'. Did you mean GR-DECO-001" in said.output
+
+
+def test_a_rule_of_reports_that_is_not_there_is_named_too() -> None:
+    said = explain("gr-report-0001")
+    assert said.exit_code == 2
+    assert "there is no rule 'GR-REPORT-0001'. Did you mean GR-REPORT-001" in said.output
+    assert [rule["id"] for rule in json.loads(explain("gr-report", "--format", "json").output)] == list(OF_REPORTS)

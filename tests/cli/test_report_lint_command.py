@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from guardrails.cli.report_lint import lint
-from guardrails.reports.lint import RULES
+from guardrails.reports.lint_rules import RULES
 from tests.cli.command import guardrails
 from tests.cli.contract import COUNT, TEXT, closed
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guardrails.reports import history
+from guardrails.reports import history, kept
 from guardrails.reports.history import Change, numstat
 from guardrails.reports.period import LOOK_FURTHER, cut
 from guardrails.reports.status import areas_of, percents
@@ -130,7 +130,8 @@ def test_people_are_counted_as_the_mailmap_of_the_project_knows_them(repo: Path)
 
 def test_what_was_written_before_and_merged_in_the_period_belongs_to_it(repo: Path) -> None:
     found = facts(repo, "1w")
-    assert [c["subject"] for c in found["commits"]] == ["chore: odd names", "Merge side", "test: side"]
+    assert [c["subject"] for c in found["commits"]] == ["chore: odd names", "test: side"]
+    assert (found["totals"]["commits"], found["totals"]["merges"]) == (2, 1)
     assert found["period"]["earlier"] == 1
     assert found["timeline"][0] == {"from": None, "commits": 1, "merges": 0, "added": 40, "deleted": 0}
     assert found["period"]["base"] == git(repo, "rev-parse", "HEAD~2").decode()
@@ -145,8 +146,8 @@ def test_until_looks_at_the_branch_as_it_was_then(repo: Path) -> None:
 
 
 def test_a_day_counts_to_its_end(repo: Path) -> None:
-    assert len(facts(repo, until="2026-05-26")["commits"]) == 6
-    assert len(facts(repo, until="2026-05-25")["commits"]) == 5
+    assert len(facts(repo, until="2026-05-26")["commits"]) == 5
+    assert len(facts(repo, until="2026-05-25")["commits"]) == 4
 
 
 def test_a_revision_beside_the_branch_counts_from_where_they_parted(repo: Path) -> None:
@@ -196,6 +197,45 @@ def test_clocks_that_disagree_are_said(repo: Path) -> None:
     assert {"reason": "strays", "hides": False, "said": {"count": 1}} in found["limits"]
 
 
+# --- what a reader would take for something else ---
+
+
+def test_lock_files_are_an_area_of_their_own(tmp_path: Path) -> None:
+    repo = new(tmp_path / "repo")
+    locks = {"Cargo.lock": LINES, "web/package-lock.json": LINES, "go.sum": LINES}
+    commit(repo, {**locks, "src/locks.py": "1\n", "lock": "1\n"})
+    rows = [(row["area"], row["locks"], row["added"]) for row in facts(repo)["areas"]]
+    assert rows == [(None, True, 120), ("", False, 1), ("src", False, 1)]
+
+
+def test_a_revert_is_one_by_the_words_of_git_too(tmp_path: Path) -> None:
+    repo = new(tmp_path / "repo")
+    for subject in ('Revert "feat: x"', "revert: feat: x", "Reverting is hard", "feat: revert button"):
+        commit(repo, {}, subject)
+    assert {group["kind"]: group["count"] for group in facts(repo)["groups"]} == {"revert": 2, "feat": 1, "other": 1}
+
+
+def test_delivery_is_told_by_tags_and_reverts_with_their_n(tmp_path: Path) -> None:
+    repo = new(tmp_path / "repo")
+    commit(repo, {"a": "1"}, "first", at=NOW - 20 * DAY)
+    assert facts(repo)["delivery"] is None
+    for day, subject in ((9, "two"), (8, "three"), (5, 'Revert "two"')):
+        commit(repo, {"a": subject}, subject, at=NOW - day * DAY)
+    when = {"GIT_COMMITTER_DATE": f"{int(NOW - 4 * DAY)} +0000"}
+    git(repo, "tag", "-a", "-m", "v1", "v1", **when)
+    git(repo, "tag", "again", "HEAD~1")  # a tag without a date of its own has its commit's
+    commit(repo, {"b": "1"}, "after", at=NOW - DAY)
+    assert facts(repo, "10d")["delivery"] == {
+        "tags": 2,
+        "days": 10,
+        "lead_days": 1.0,  # 1, 0, and 1 for the revert
+        "tagged": 3,
+        "untagged": 1,
+        "reverts": 1,
+        "commits": 4,
+    }
+
+
 # --- parsing ---
 
 
@@ -205,7 +245,7 @@ def test_no_name_of_a_file_is_taken_for_anything_else() -> None:
         b"\x01" + one.encode(), b"\n1\t2\ta\tb\n", b"-\t-\t\x01bin", b"3\t0\t", b"\x01" + b"3" * 40, b"\n9\t9\tnew",
         b"\x01" + two.encode(), b"\x01" + b"4" * 40,
     ]  # fmt: skip
-    assert dict(numstat(pieces)) == {
+    assert {head[0].decode(): changes for head, changes in numstat(pieces)} == {
         one: (
             Change(1, 2, "a\tb\n"),
             Change(None, None, "\x01bin"),
@@ -267,6 +307,13 @@ def test_an_area_that_holds_most_is_divided_as_long_as_that_tells_more() -> None
     assert areas_of({"": 7}) == {"": ""}
 
 
+def test_progress_is_told_while_commits_are_read(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(history, "SHOW_EACH", 2)
+    facts(repo, progress=lambda done, total: told.append((done, total)))
+    assert told == [(2, 6), (4, 6), (6, 6)]
+
+
 # --- what is kept ---
 
 
@@ -292,7 +339,7 @@ def test_a_second_run_asks_for_new_commits_only_and_says_the_same(
     assert facts(repo, cache=cache) == first == facts(repo)
     commit(repo, {"new": "1\n"})
     assert facts(repo, cache=cache) == facts(repo)
-    assert calls == [5, 5, 1, 6]
+    assert calls == [6, 6, 1, 7]
 
 
 @pytest.mark.parametrize("damage", ["empty", "torn", "flipped", "another git", "noise"])
@@ -300,14 +347,14 @@ def test_a_damaged_cache_is_not_believed(repo: Path, tmp_path: Path, damage: str
     cache = tmp_path / "kept"
     expected = facts(repo, cache=cache)
     whole = cache.read_bytes()
-    flipped = whole.replace(b"40\t0", b"41\t0")
+    flipped = whole.replace(b"[40,0,", b"[41,0,")
     assert flipped != whole
     cache.write_bytes(
         {
             "empty": b"",
             "torn": whole[:-30],
             "flipped": flipped,
-            "another git": whole.replace(b"commits 1 ", b"commits 1 9", 1),
+            "another git": whole.replace(b"commits 2 ", b"commits 2 9", 1),
             "noise": bytes(range(256)) * 9,
         }[damage]
     )
@@ -319,6 +366,37 @@ def test_a_cache_that_cannot_be_written_changes_nothing(repo: Path, tmp_path: Pa
     (tmp_path / "kept").mkdir()
     assert facts(repo, cache=tmp_path / "kept") == facts(repo)
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_a_large_file_is_left_alone_for_few_commits(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "kept"
+    expected = facts(repo, cache=cache)
+    before = cache.read_bytes()
+    commit(repo, {"new": "1\n"})
+    monkeypatch.setattr(kept, "BYTES_A_COMMIT", 1)
+    calls = asked(monkeypatch)
+    assert facts(repo, cache=cache)["totals"]["commits"] == expected["totals"]["commits"] + 1
+    assert (calls, cache.read_bytes()) == ([7], before)
+
+
+def test_a_map_of_names_that_changed_parts_the_cache(repo: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "kept"
+    commit(repo, {"x": "1"}, GIT_AUTHOR_NAME="Ann", GIT_AUTHOR_EMAIL="ann@old.example")
+    facts(repo, cache=cache)
+    commit(repo, {".mailmap": "Both <a@b.c> <ann@old.example>\n"})
+    assert facts(repo, cache=cache) == facts(repo)
+
+
+def test_the_end_of_a_shallow_clone_is_not_kept(repo: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--depth", "2", repo.as_uri(), "shallow")
+    cut_off = facts(tmp_path / "shallow", cache=tmp_path / "kept")
+    assert [limit["reason"] for limit in cut_off["limits"]] == ["truncated", "net_unknown"]
+    git(tmp_path / "shallow", "fetch", "-q", "--unshallow")
+    whole = facts(tmp_path / "shallow", cache=tmp_path / "kept")
+    assert whole == facts(tmp_path / "shallow")
+    assert whole["totals"] == facts(repo)["totals"]
 
 
 def test_the_attributes_of_a_clone_part_its_cache_from_others(repo: Path, tmp_path: Path) -> None:

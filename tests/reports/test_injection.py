@@ -59,7 +59,7 @@ def filled(texts: Iterator[str] | str, found: dict[str, Any]) -> dict[str, Any]:
 
 FOREIGN = {
     *("name", "branch", "asked_since", "subject", "author", "area", "argv", "source", "revision", "place", "message"),
-    *("failing", "file", "why", "files", "rule"),
+    *("failing", "file", "why", "files", "rule", "text", "check", "what", "command"),
 }
 
 
@@ -86,6 +86,11 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     whole["claims"][2] |= {"reason": "unreadable", "said": {"file": "f", "why": "w"}}
     whole["limits"].append({"reason": "parted", "hides": True, "said": {"revision": "r", "base": "b"}})
     whole["evidence"].append({"id": "G", "argv": ["x"], "rung": "E2", "source": "s"})
+    said = {"check": "c", "what": "w", "needed": "E3"}
+    whole["statements"] = [{"text": "t", "verdict": "UNSUPPORTED", "rung": "E2", "reason": "st_below", "said": said}]
+    record = {"id": "0", "check": "c", "kind": "http", "outcome": "failed", "rung": "E2", "commit": "", "dirty": True}
+    whole["records"] = [{**record, "command": "x"}]
+    whole["damaged"] = [{"file": "f", "why": "w"}]
     return whole
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from guardrails.evidence import Severity
-from guardrails.reports.lint import RULES, Outcome, lint
+from guardrails.reports.lint import Outcome, lint
+from guardrails.reports.lint_rules import RULES
 from tests.reports.lint_cases import CASES, DOUBTS
 
 

@@ -68,6 +68,10 @@ TRUE = [
     "Commits: `{1}`, `{2}`, `{3}`\n\n6 files changed, 13 insertions(+), 3 deletions(-)",
     "Commits: `{1}`, `{2}`, `{3}`\n\n4 files changed, 13 insertions(+), 3 deletions(-)",
     "Range `{1}..{3}`: 3 files changed, +8/-1",
+    "The period `{1}..{3}` has 2 commits.",
+    "`{1}..{3}` holds 3 commits, the first included.",
+    "`{1}..{3}`: over 1 commits. `{1}..{3}` should hold 9 commits.",
+    "`{1}..{3}` holds another 9 commits of others.",
     "## Last 2 commits\n\n- `{3}` refactor: shrink the tax\n- `{2}` fix: count the total once",
     "Total commits: 3",
     "See `src/cart.py:6`, `src/cart.py#L1-L6` and `src/tax.py:3` in `{2}`.",
@@ -78,11 +82,14 @@ TRUE = [
     "**Commit:** `{2}`\n\n| Area | Added |\n| --- | --- |\n| `src` | 70 |\n\n- test files changed: 9",
     "**Period:** 2025-01-01 to 2026-01-01 · `{2}`",
     "- `{2}` fix: count the total once\n\nOver the whole period: 40 files changed, 900 insertions(+)",
+    "The script was run on PostgreSQL commit f4ad0021af, and the fix is in upstream commit `deadbee1`.",
     "Removed `src/old_gone.py`. Next: add `src/coupons.py`.",
 ]
 FALSE = {
     "GR-REPORT-020": [
         "Fixed in commit `deadbee1`.",
+        "Revert commit `deadbee1`.",
+        "The bug came with Git commit `deadbee1`.",
         "| Commit | Message |\n| --- | --- |\n| `0123abc9` | fix: count the total once |",
         "## Commits\n\n- `0123abc9` refactor: shrink the tax",
         "```\n$ git log --oneline -2\n0123abc9 fix: nothing\n{2} fix: count the total once\n```",
@@ -117,6 +124,8 @@ FALSE = {
         "Implemented class `Coupon`.",
     ],
     "GR-REPORT-026": [
+        "The period `{1}..{3}` has 7 commits.",
+        "| Range | What |\n| --- | --- |\n| `{1}..{3}` | 5 commits |",
         "Total commits: 9",
         "There are 12 commits in the repository.",
         "## Last 2 commits\n\n- `{3}` refactor: shrink the tax\n- `{1}` feat: add the cart",
@@ -169,6 +178,43 @@ def test_a_shallow_clone_says_so_and_accuses_nobody(shop: Shop, tmp_path: Path) 
     outcome = Shop(tmp_path / "copy", *shop[1:]).lint("Fixed in commit `{1}`. 9 files changed.")
     assert rules(outcome) == []
     assert [text.split(":")[0] for text in outcome.unknown] == ["HISTORY TRUNCATED"]
+
+
+def test_a_partial_clone_accuses_nobody_and_fetches_nothing(shop: Shop, tmp_path: Path) -> None:
+    git(shop.path, "config", "uploadpack.allowFilter", "true")
+    git(tmp_path, "clone", "--quiet", "--no-checkout", "--filter=blob:none", f"file://{shop.path}", "copy")
+    before = git(tmp_path / "copy", "count-objects", "-v")
+    copy = Shop(tmp_path / "copy", *shop[1:])
+    text = "Fixed in commit `{2}`: 2 files changed, 8 insertions(+). See `src/cart.py:6`, commit `deadbee1`."
+    outcome = copy.lint(text)
+    assert rules(outcome) == []
+    assert outcome.unknown != ()
+    assert git(copy.path, "count-objects", "-v") == before
+
+
+def test_a_detached_head_and_a_bare_clone_say_the_same(shop: Shop, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", "--bare", str(shop.path), "bare.git")
+    git(tmp_path, "clone", "--quiet", str(shop.path), "detached")
+    git(tmp_path / "detached", "checkout", "--quiet", "--detach", "HEAD~1")
+    text = "`{2}`: 2 files changed, 8 insertions(+), 1 deletion(-)\n\n`{2}`: 2 files changed, 9 insertions(+)"
+    for name in ("bare.git", "detached"):
+        assert rules(Shop(tmp_path / name, *shop[1:]).lint(text)) == ["GR-REPORT-022 5"]
+
+
+def test_a_commit_of_a_submodule_is_no_made_up_one(shop: Shop, tmp_path: Path) -> None:
+    outer = new(tmp_path / "outer")
+    git(outer, "submodule", "--quiet", "add", str(shop.path), "libs/inner")
+    sha = commit(outer, {"a.md": "x\n"}, "add inner")
+
+    def said(text: str) -> Outcome:
+        return lint(f"# Status report\n\n{text}\n".encode(), outer / "r.md", repository=outer)
+
+    stands = said(f"`{sha[:9]}` brings commit `{shop.third[:9]}`.")
+    named = said(f"Moves `inner` on from commit `{shop.second[:9]}`.")
+    for outcome, name in ((stands, shop.third), (named, shop.second)):
+        assert rules(outcome) == []
+        assert outcome.unknown == (f"a submodule has a history of its own, which was not looked at: {name[:9]}",)
+    assert rules(said(f"Fixed in commit `{shop.first[:9]}`.")) == ["GR-REPORT-020 3"]
 
 
 def test_an_empty_repository_says_so(tmp_path: Path) -> None:

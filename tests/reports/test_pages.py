@@ -15,7 +15,9 @@ import pytest
 
 from guardrails.errors import GuardrailsError
 from guardrails.reports import charts
+from guardrails.reports.progress import LOGGED
 from guardrails.reports.render import FORMS, LANGUAGES, render, spark
+from guardrails.reports.session_events import OUTCOMES
 from tests.reports.repositories import DAY, NOW, commit, facts, git, new
 
 if TYPE_CHECKING:
@@ -56,13 +58,19 @@ def test_every_label_is_there_in_every_language_with_the_same_gaps() -> None:
 
 
 def test_every_label_is_used() -> None:
-    templates = "".join(path.read_text("utf-8") for path in (files("guardrails.reports") / "templates").iterdir())
+    folder = files("guardrails.reports") / "templates"
+    templates = "".join(path.read_text("utf-8") for path in folder.iterdir() if path.name.endswith(".j2"))
     code = "".join(
         path.read_text("utf-8") for path in files("guardrails.reports").iterdir() if path.name.endswith(".py")
     )
     said = {key for key in labels("en") if f'"{key}"' in templates or f'"{key}"' in code}
     computed = {f"claim_{claim}" for claim in ("gate", "tests", "coverage")}
     computed |= {f"{claim}_none" for claim in ("tests", "coverage")}
+    states = ("planned", "active", "paused", "complete", "abandoned", "blocked", "deferred")
+    computed |= {f"state_{state}" for state in states}
+    computed |= {f"log_{kind}" for kind in LOGGED if kind != "end"} | {f"log_end_{outcome}" for outcome in OUTCOMES}
+    computed |= {f"artifact_{state}" for state in ("same", "changed", "missing", "unreadable_file")}
+    computed |= {f"metric_{outcome}" for outcome in ("improved", "worse", "unchanged")}
     assert set(labels("en")) - said - computed == set()
 
 

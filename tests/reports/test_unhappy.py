@@ -296,9 +296,9 @@ def test_without_a_cache_nothing_is_left_behind(repo: Path) -> None:
 def test_a_cache_that_the_repository_carries_is_not_believed(repo: Path) -> None:
     expected = status(repo, "--since", "9d", "--format", "json").stdout
     cache = repo / ".guardrails" / "cache" / "commits"
-    first, _, kept = cache.read_bytes().partition(b"\0")
-    forged = kept.replace(b"\t", b"9\t", 1)
-    cache.write_bytes(first[:-8] + b"%08x" % zlib.crc32(forged) + b"\0" + forged)
+    first, _, kept = cache.read_bytes().partition(b"\n")
+    forged = kept.replace(b"[[3,", b"[[93,", 1)
+    cache.write_bytes(first[:-8] + b"%08x" % zlib.crc32(forged) + b"\n" + forged)
     assert status(repo, "--since", "9d", "--format", "json").stdout != expected
     git(repo, "add", "--force", ".guardrails/cache/commits")
     git(repo, "commit", "-q", "-m", "carry", GIT_COMMITTER_DATE=f"{int(NOW)} +0000")

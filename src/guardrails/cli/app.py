@@ -19,11 +19,14 @@ from guardrails.errors import GuardrailsError
 # Name -> module under guardrails.cli that holds `command`, and the help line, so that --help imports neither.
 COMMANDS = {
     "breaker": ("breaker", "Show and hold the circuits of a running process."),
+    "evidence": ("evidence", "Records of what was run and seen, for claims to lean on."),
     "explain": ("explain", "Explain a rule: the failure, bad and good code, the fix."),
     "json": ("json_lint", "Find what JSON cannot keep."),
     "preflight": ("preflight", "Run the gate over a project."),
     "report": ("report", "Reports whose figures carry their evidence."),
     "run": ("run", "Run the gate, then become a command: the entrypoint of a container."),
+    "session": ("session", "Keep the working log from which reports are made."),
+    "toxics": ("toxics", "A bad network in front of a service, for tests by hand."),
 }
 
 

@@ -11,7 +11,12 @@ from guardrails.cli.printing import say
 from guardrails.shipped import shipped
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from guardrails.preflight import Rule
+    from guardrails.reports.lint_rules import LintRule
+
+REPORTS = "GR-REPORT"
 
 
 @click.command("explain", short_help="Explain a rule.", epilog="Example: guardrails explain GR-DECO-001")
@@ -20,23 +25,46 @@ if TYPE_CHECKING:
 def command(rule: str | None, form: str) -> None:
     """Show the failure, bad and good code, the fix and the runbook of RULE.
 
-    RULE is an id (GR-DECO-001) or a family (GR-DECO). Without it, all rules are listed.
+    RULE is an id (GR-DECO-001) or a family (GR-DECO), of the gate or of `report lint` (GR-REPORT). Without it, all
+    rules are listed.
     """
-    from guardrails.preflight.families import catalogue, find_rules
-
-    rules = find_rules(rule) if rule else catalogue()
+    rules = _rules(rule)
     if form == "json":
         text = json.dumps([item._asdict() for item in rules], indent=2)
     elif rule is None:
-        text = "\n".join(f"{item.id:<14} {item.severity.value:<8} {item.title}" for item in rules)
+        text = "\n".join(f"{item.id:<14} {item.severity:<8} {item.title}" for item in rules)
     else:
         text = "\n\n".join(_explained(item) for item in rules)
     say(text + "\n")
 
 
-def _explained(rule: Rule) -> str:
+def _rules(wanted: str | None) -> list[Rule | LintRule]:
+    """The rules asked for, of the gate and of reports. Raises UnknownRule."""
+    from guardrails.preflight.families import catalogue, find_rules
+    from guardrails.reports.lint_rules import RULES
+
+    if wanted is None:
+        return sorted([*catalogue(), *RULES.values()], key=lambda rule: rule.id)
+    name = wanted.strip().upper()
+    if name.startswith(REPORTS):
+        return _of_reports(name, RULES)
+    return list(find_rules(wanted))
+
+
+def _of_reports(name: str, rules: Mapping[str, LintRule]) -> list[Rule | LintRule]:
+    from guardrails.errors import UnknownRule
+
+    found = [rule for rule in rules.values() if name in {rule.id, REPORTS}]
+    if not found:
+        import difflib
+
+        raise UnknownRule(name, difflib.get_close_matches(name, rules, n=2, cutoff=0.5))
+    return list(found)
+
+
+def _explained(rule: Rule | LintRule) -> str:
     parts = [
-        f"{rule.id}  {rule.severity.value}: {rule.title}",
+        f"{rule.id}  {rule.severity}: {rule.title}",
         f"Why it hurts\n{_indented(rule.why)}",
         f"Bad\n{_indented(rule.bad)}",
         f"Good\n{_indented(rule.good)}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
+from guardrails.cli.bar import Bar
 from guardrails.cli.printing import say
 
 if TYPE_CHECKING:
@@ -61,10 +62,12 @@ def lint(files: tuple[str, ...], repo: Path | None, no_repo: bool, strict: bool,
         raise click.UsageError("--fix-encoding writes files, and - is none")
     data = [(name, _bytes(name)) for name in files]
     reads = []
+    bar = Bar("reading", "reports")
     for number, (name, content) in enumerate(data):
-        _show(number, len(data))
+        bar.show(number, len(data))
         folder = None if no_repo else repo or _repository(name)
         reads.append(_read(name, content, folder, fix=fix_encoding))
+    bar.clear()
     failed = any(read.outcome.contradicted or (strict and read.outcome.findings) for read in reads)
     status = 1 if failed else 3 if any(read.outcome.unknown for read in reads) else 0
     say(_as_json(reads, status) if form == "json" else "\n".join(_as_text(reads, status)) + "\n")
@@ -122,11 +125,6 @@ def _repaired(path: Path, content: bytes) -> tuple[bytes, int]:
         beside.unlink(missing_ok=True)
         raise click.UsageError(f"{path}: cannot be written: {exc.strerror}") from exc
     return text.encode("utf-8"), count
-
-
-def _show(number: int, total: int) -> None:
-    if total > 1 and sys.stderr.isatty():
-        click.echo(f"\r{number + 1} of {total}\r\033[K", nl=False, err=True)
 
 
 def _as_json(reads: list[Read], status: int) -> str:

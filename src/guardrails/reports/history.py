@@ -1,25 +1,25 @@
 """Commits and the lines they changed, streamed from git and never counted twice.
 
-    git log --format ...          who, when, what, of every commit of the period: cheap
-    git log --numstat --no-walk   the lines, nearly all of the cost: of commits that the cache does not hold
+    git rev-list                  the commits of the period: cheap
+    git log --numstat --no-walk   who, when, what and the lines, nearly all of the cost: what the cache does not hold
 
-A commit never changes, so what was counted once is kept under its hash. A merge has no lines of its own:
+A commit never changes, so what was read once is kept under its hash (`kept`). A merge has no lines of its own:
 those of the merged commits are counted. Renames are followed from half of the lines on. A shallow clone's
 lowest commits look as if they had made the whole tree; theirs stay unknown.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardrails.errors import GitError
-from guardrails.git import run_git, stream_git
-from guardrails.reports.repository import text_of
+from guardrails.git import stream_git
+from guardrails.reports.kept import Kept
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from guardrails.reports.period import Period
@@ -27,12 +27,16 @@ if TYPE_CHECKING:
 
 NUMSTAT = ("--numstat", "--find-renames=50%", "-l1000")
 _FIELDS = ("%H", "%P", "%ct", "%at", "%aN", "%aE", "%s", "%b")
-_FIELDS_UNMAPPED = [field.replace("N", "n").replace("E", "e") for field in _FIELDS]
+_FIELDS_UNMAPPED = ("%H", "%P", "%ct", "%at", "%an", "%ae", "%s", "%b")
 _BREAKING = re.compile(rb"^BREAKING[ -]CHANGE:", re.MULTILINE)
 _MARK = b"\1"
-_KEPT = b"guardrails commits 1 "
-# A history of half a million commits; beyond it the cache begins anew.
-MOST_KEPT = 2**26
+# Commits after which progress is told: some tenth of a second.
+SHOW_EACH = 500
+# By the length of its hashes: what every git knows of a tree without files.
+_NOTHING = {
+    40: "4b825dc642cb6eb9a060e54bf8d69288fbee4904",
+    64: "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321",
+}
 
 
 class Change(NamedTuple):
@@ -78,53 +82,58 @@ class History(NamedTuple):
     argv_net: tuple[str, ...] | None
 
 
-def read_history(repository: Repository, period: Period, cache: Path | None = None) -> History:
+def read_history(
+    repository: Repository,
+    period: Period,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> History:
     """All commits of the period with their lines.
 
-    `cache`: a file that holds the lines of commits counted before and is brought up to date; None for none.
-    Raises GitError when git fails for another reason than contents that a partial clone leaves out.
+    `cache`: a file that holds commits read before and is brought up to date; None for none. Raises GitError when git
+    fails for another reason than contents that a partial clone leaves out. `progress`: see `gather`.
     """
     wanted = (period.revisions, "--")
-    try:
-        commits = _commits(_FIELDS, wanted, repository)
-    except GitError:
-        if not repository.partial:
-            raise
-        commits = _commits(_FIELDS_UNMAPPED, wanted, repository)  # the map of names may be what is left out
-    ask = [c.hash for c in commits if not c.merge and c.hash not in repository.boundary]
-    try:
-        lines: dict[str, tuple[Change, ...]] | None = _lines_of(ask, repository, cache)
-    except GitError:
-        if not repository.partial:
-            raise
-        lines = None
-    cut_off = sum(c.hash in repository.boundary for c in commits)
+    hashes = stream_git(["rev-list", *wanted], repository.git_dir, separator=b"\n")
+    names = [name.decode("ascii") for name in hashes]
+    kept = Kept(cache, repository, len(names))
+    known = {row[0]: _revived(row, paths) for rows, paths in kept.blocks() for row in rows}
+    missing = [name for name in names if name not in known]
+    lines_known = True
+    if missing:
+        # Below them a shallow clone has nothing: neither their lines nor, for git, their parents.
+        ends = [name for name in missing if name in repository.boundary]
+        fresh, lines_known = _read([name for name in missing if name not in repository.boundary], repository, progress)
+        known.update((commit.hash, commit) for commit in (*fresh, *_log(ends, repository, _FIELDS)))
+        if lines_known:
+            kept.add(*_dried(fresh))
     argv_net, net = _net(repository, period)
     return History(
-        commits=tuple(c._replace(changes=None if c.merge else (lines or {}).get(c.hash)) for c in commits),
+        commits=tuple(known[name] for name in names),
         net=net,
-        cut_off=cut_off,
-        lines_known=lines is not None,
+        cut_off=sum(name in repository.boundary for name in names),
+        lines_known=lines_known,
         argv_churn=("git", "log", *NUMSTAT, "--format=%H", *wanted),
         argv_net=argv_net,
     )
 
 
-def numstat(pieces: Iterable[bytes]) -> Iterator[tuple[str, tuple[Change, ...]]]:
-    """What `git log -z --numstat --format=%x01%H` writes, as hashes with their changes.
+def numstat(pieces: Iterable[bytes], more: int = 0) -> Iterator[tuple[tuple[bytes, ...], tuple[Change, ...]]]:
+    """What `git log -z --numstat --format=%x01%H` writes: for each commit its hash and its changes.
 
-    A file is `added, tab, deleted, tab, path`; when renamed, the path is empty and old and new follow, each in a
-    piece of its own. So no path can be taken for a hash, nor one for the other.
+    `more`: how many fields follow the hash, each in a piece of its own. A file is `added, tab, deleted, tab, path`;
+    when renamed, the path is empty and old and new follow likewise. So nothing that a commit holds can be taken for
+    anything else.
     """
-    name = ""
+    head: tuple[bytes, ...] = ()
     changes: list[Change] = []
     paths: dict[bytes, str] = {}  # the same few thousand, over and over
     source = iter(pieces)
     for piece in source:
         if piece.startswith(_MARK):
-            if name:
-                yield name, tuple(changes)
-            name, changes = piece[1:].decode("ascii"), []
+            if head:
+                yield head, tuple(changes)
+            head, changes = (piece[1:], *islice(source, more)), []
             continue
         stat = piece.removeprefix(b"\n")
         if not stat:
@@ -136,86 +145,80 @@ def numstat(pieces: Iterable[bytes]) -> Iterator[tuple[str, tuple[Change, ...]]]
             paths[path] = path.decode("utf-8", "backslashreplace")
         binary = added == b"-"
         changes.append(Change(None if binary else int(added), None if binary else int(deleted), paths[path], old))
-    if name:
-        yield name, tuple(changes)
+    if head:
+        yield head, tuple(changes)
 
 
-def _commits(fields: Sequence[str], wanted: Iterable[str], repository: Repository) -> list[Commit]:
-    argv = ["log", "-z", "--no-notes", "--no-mailmap", f"--format={'%x00'.join(fields)}", *wanted]
-    pieces = stream_git(argv, repository.git_dir)
-    return list(map(_commit, zip(*[pieces] * len(fields), strict=True)))
+def _read(
+    names: list[str], repository: Repository, progress: Callable[[int, int], None] | None
+) -> tuple[list[Commit], bool]:
+    """The commits, and whether their lines are known, which a partial clone may leave out."""
+    found = []
+    try:
+        for commit in _log(names, repository, _FIELDS, *NUMSTAT):
+            found.append(commit)
+            if progress is not None and len(found) % SHOW_EACH == 0:
+                progress(len(found), len(names))
+    except GitError:
+        if not repository.partial:
+            raise
+    else:
+        return found, True
+    try:
+        return list(_log(names, repository, _FIELDS)), False
+    except GitError:
+        return list(_log(names, repository, _FIELDS_UNMAPPED)), False  # the map of names is what is left out
 
 
-def _commit(raw: tuple[bytes, ...]) -> Commit:
-    # At once: a hundred thousand small texts cost more to decode than thirteen thousand larger ones.
-    texts = b"\0".join(raw[:-1]).decode("utf-8", "backslashreplace").split("\0")
-    name, parents, committed, authored, author, email, subject = texts
-    breaking = b"BREAKING" in raw[-1] and _BREAKING.search(raw[-1]) is not None
-    return Commit(
-        name, tuple(parents.split()), int(committed or 0), int(authored or 0), author, email, subject, breaking, None
-    )
+def _log(names: list[str], repository: Repository, fields: tuple[str, ...], *flags: str) -> Iterator[Commit]:
+    if not names:
+        return
+    form = f"--format=%x01{'%x00'.join(fields)}"
+    argv = ["log", "-z", "--no-notes", "--no-mailmap", *flags, form, "--no-walk=unsorted", "--stdin"]
+    pieces = stream_git(argv, repository.git_dir, input="\n".join([*names, ""]).encode("ascii"))
+    for raw, changes in numstat(pieces, len(fields) - 1):
+        # At once: a hundred thousand small texts cost more to decode than thirteen thousand larger ones.
+        texts = b"\0".join(raw[:-1]).decode("utf-8", "backslashreplace").split("\0")
+        name, parents, committed, authored, author, email, subject = texts
+        breaking = b"BREAKING" in raw[-1] and _BREAKING.search(raw[-1]) is not None
+        above = tuple(parents.split())
+        known = changes if flags and len(above) < 2 else None
+        yield Commit(name, above, int(committed or 0), int(authored or 0), author, email, subject, breaking, known)
 
 
-def _lines_of(hashes: list[str], repository: Repository, cache: Path | None) -> dict[str, tuple[Change, ...]]:
-    key = _KEPT + f"{repository.version} {_attributes(repository)}".encode("utf-8", "replace")
-    kept = b"" if cache is None else _kept(cache, key)
-    known = dict(numstat(kept.split(b"\0"))) if kept else {}
-    missing = [name for name in hashes if name not in known]
-    if missing:
-        argv = ["log", "-z", *NUMSTAT, "--format=%x01%H", "--no-walk=unsorted", "--stdin"]
-        new = list(stream_git(argv, repository.git_dir, input="\n".join([*missing, ""]).encode("ascii")))
-        known.update(numstat(new))
-        if cache is not None:
-            _keep(cache, key, kept, b"\0".join(new))
-    return known
+def _dried(commits: list[Commit]) -> tuple[list[list[Any]], list[str]]:
+    """Commits as plain lists, with a number for each path, and the paths."""
+    numbers: dict[str, int] = {}
+    rows = []
+    for commit in commits:
+        changes = (
+            None
+            if commit.changes is None
+            else [
+                (added, deleted, numbers.setdefault(path, len(numbers)), *([] if old is None else [old]))
+                for added, deleted, path, old in commit.changes
+            ]
+        )
+        rows.append([*commit[:-1], changes])
+    return rows, list(numbers)
+
+
+def _revived(row: list[Any], paths: list[str]) -> Commit:
+    name, parents, *texts, changes = row
+    lines = None if changes is None else tuple([Change(c[0], c[1], paths[c[2]], *c[3:]) for c in changes])
+    return Commit._make((name, tuple(parents), *texts, lines))
 
 
 def _net(repository: Repository, period: Period) -> tuple[tuple[str, ...] | None, tuple[Change, ...] | None]:
     if period.base is None and repository.shallow:
         return None, None  # below the lowest commit there is something, and it is not here
-    base = period.base
-    if base is None:
-        base = text_of(run_git(["hash-object", "-t", "tree", "--stdin"], repository.git_dir, input=b""))
-    argv = ["diff", *NUMSTAT, base, period.tip, "--"]
+    base = period.base or _NOTHING[len(period.tip)]
+    argv = ["diff-tree", "-r", *NUMSTAT, base, period.tip, "--"]  # `diff` reads every file twice
     try:
         pieces = stream_git([argv[0], "-z", *argv[1:]], repository.git_dir)
-        found = dict(numstat([_MARK + b"net", *pieces]))
+        ((_, found),) = numstat([_MARK, *pieces])
     except GitError:
         if not repository.partial:
             raise
         return None, None
-    return ("git", *argv), found["net"]
-
-
-def _attributes(repository: Repository) -> str:
-    """A digest of the clone's own attributes, which git obeys even where it reads none from the tree."""
-    import hashlib
-
-    try:
-        return hashlib.sha256((repository.common_dir / "info" / "attributes").read_bytes()).hexdigest()[:16]
-    except OSError:
-        return "none"
-
-
-def _kept(cache: Path, key: bytes) -> bytes:
-    """The pieces in the cache; none where it is absent, damaged, or of another git."""
-    import zlib
-
-    try:
-        head, _, kept = cache.read_bytes().partition(b"\0")
-    except OSError:
-        return b""
-    return kept if head == b"%s %08x" % (key, zlib.crc32(kept)) and len(kept) < MOST_KEPT else b""
-
-
-def _keep(cache: Path, key: bytes, kept: bytes, new: bytes) -> None:
-    """Replace the cache in one step. A cache that cannot be written costs time and no more."""
-    import zlib
-
-    pieces = kept + b"\0" + new if kept and len(kept) + len(new) < MOST_KEPT else new
-    beside = cache.with_name(f"{cache.name}.{os.getpid()}.tmp")
-    try:
-        beside.write_bytes(b"%s %08x\0%s" % (key, zlib.crc32(pieces), pieces))
-        beside.replace(cache)
-    except OSError:
-        beside.unlink(missing_ok=True)
+    return ("git", *argv), found

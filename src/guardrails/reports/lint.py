@@ -25,28 +25,6 @@ MOST_FINDINGS = 500
 # Within a text, so many bytes that are no UTF-8 are a fault of it; beyond, it is no text.
 _MOST_BAD = 0.02
 
-RULES = {
-    "GR-REPORT-001": "a total differs from its parts",
-    "GR-REPORT-002": "a share or a change is not what its figures give",
-    "GR-REPORT-003": "one thing has two figures",
-    "GR-REPORT-004": "an announced number differs from the list under it",
-    "GR-REPORT-005": "all is said to be well, and something is not",
-    "GR-REPORT-006": "status words or boxes disagree",
-    "GR-REPORT-007": "days, hours or durations cannot be",
-    "GR-REPORT-008": "a word lacks the evidence that it needs",
-    "GR-REPORT-009": "headings, tables, fences or boxes do not render",
-    "GR-REPORT-010": "a link leads nowhere",
-    "GR-REPORT-011": "the encoding is damaged",
-    "GR-REPORT-012": "a command does not do what it is there for",
-    "GR-REPORT-020": "a commit is not in the repository",
-    "GR-REPORT-021": "a commit is not what is said of it",
-    "GR-REPORT-022": "files, insertions or deletions are others",
-    "GR-REPORT-023": "a file never was in the repository",
-    "GR-REPORT-024": "a line reference points behind the end of its file",
-    "GR-REPORT-025": "a function, class or test is not in the file named",
-    "GR-REPORT-026": "the number of commits is another",
-}
-
 
 class Outcome(NamedTuple):
     """What came of one text. `unknown`: what could not be found out; `notes`: what was left out on purpose."""

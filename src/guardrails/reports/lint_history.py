@@ -123,6 +123,12 @@ class History:
             ) - {""}
         return self._files[commit]
 
+    def links(self, commit: str) -> dict[str, str]:
+        """The submodules of a commit, by path, and where they stand."""
+        entries = self.git("ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
+        links = [entry.partition("\t") for entry in entries if entry.startswith("160000 ")]
+        return {path: kind.split()[2] for kind, _, path in links}
+
     def content(self, commit: str, path: str) -> str | None:
         """The text of a file in a commit; None where it is not there, or too much was read already."""
         key = (commit, path)

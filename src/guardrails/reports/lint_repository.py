@@ -34,6 +34,8 @@ _OTHER_IDS = re.compile(
     r"|key|build|job|run|id|blob|tree|address|mac|color|colour)\b|https?://",
     re.IGNORECASE,
 )
+# A name within a sentence right before "commit": of another project, as in `was run on PostgreSQL commit f4ad0021af`.
+_OTHERS = re.compile(r"[a-z,]\s+(?:(?!Git\b|HEAD\b)[A-Z][\w.+-]*|upstream|kernel)(?:'s)?\s+commit\s+\W?$")
 _DATED = re.compile(r"(?<![\w./-])((?:19|20)\d\d-\d\d-\d\d)(?![\w-])")
 _NOT_ITS_DATE = re.compile(
     r"\b(?:deploy\w*|due|until|since|releas\w*|report\w*|verified|reverted|merged|review\w*|plan\w*|on\s+call)\b",
@@ -86,7 +88,7 @@ class Seen(NamedTuple):
 def check(doc: Document, folder: Path) -> Seen:
     """Hold the report against the repository around `folder`. Nothing is raised: what git cannot say is unknown."""
     from guardrails.redact import redacted
-    from guardrails.reports import lint_diffs, lint_files
+    from guardrails.reports import lint_diffs, lint_files, lint_ranges
     from guardrails.reports.lint_history import History
     from guardrails.reports.repository import open_repository
 
@@ -106,6 +108,7 @@ def check(doc: Document, folder: Path) -> Seen:
         if repository.shallow:
             return seen
         lint_diffs.check(doc, anchors, seen.findings, seen.claims)
+        lint_ranges.check(doc, anchors, seen.findings, seen.claims)
         if anchors.mentions or is_report(doc):
             lint_files.check(doc, anchors, folder, seen.findings, seen.claims)
     except GuardrailsError as exc:
@@ -133,7 +136,11 @@ def _anchors(doc: Document, history: History, tip: str, seen: Seen, *, truncated
             "Run: git fetch --unshallow"
         )
     elif lost:
-        seen.findings.extend(_lost(doc, history, lost))
+        elsewhere = _of_submodules(doc, history.links(tip), lost)
+        if elsewhere:
+            names = ", ".join(sorted({mention.name for mention in elsewhere})[:5])
+            seen.unknown.append(f"a submodule has a history of its own, which was not looked at: {names}")
+        seen.findings.extend(_lost(doc, history, [mention for mention in lost if mention not in elsewhere]))
     seen.findings.extend(_unreachable(doc, history, mentions, commits))
     ranges = [
         (known[a] or "", known[b] or "")
@@ -162,9 +169,11 @@ def _hashes(doc: Document) -> Iterator[tuple[str, int, int, bool]]:
             elif re.match(r"\W*$", line[: found.start()].replace("x", "")) and not _OTHER_IDS.search(line):
                 sure = sure or line[found.start() - 1] == "`" or bool(re.search(r"[a-f]", name))
             sure = sure or bool(_NAMES_COMMITS.search(around) and not _OTHER_IDS.search(around))
+            if line[: found.start()].endswith("sha256:"):
+                sure = False
             if name.isdigit() and not line[: found.start()].endswith(("`", "commit ")):
                 continue
-            yield name, number, found.start(), sure and not line[: found.start()].endswith("sha256:")
+            yield name, number, found.start(), sure and not _OTHERS.search(line[: found.start()][-80:])
 
 
 def _log_lines(doc: Document, begun: int, end: int) -> list[int]:
@@ -177,6 +186,17 @@ def _log_lines(doc: Document, begun: int, end: int) -> list[int]:
         re.search(r"\bgit (?:log|show|rev-list|rev-parse|cherry-pick)\b", doc.lines[line][:400]) for line in lines
     )
     return entries if asked or (entries and len(entries) >= 0.6 * len(lines)) else []
+
+
+def _of_submodules(doc: Document, links: dict[str, str], lost: list[Mention]) -> list[Mention]:
+    """Those that are, or may be, commits of a submodule: it stands at them, or the line names it."""
+    names = [re.compile(rf"(?<![\w-]){re.escape(path.rpartition('/')[2])}(?![\w-])", re.IGNORECASE) for path in links]
+    return [
+        mention
+        for mention in lost
+        if any(sha.startswith(mention.name) for sha in links.values())
+        or any(name.search(doc.lines[mention.line][:4_000]) for name in names)
+    ]
 
 
 def _lost(doc: Document, history: History, lost: list[Mention]) -> Iterator[Found]:

@@ -106,9 +106,8 @@ def _cut(repository: Repository, tip: str, at: float) -> tuple[str | None, int]:
 
     None when all of the line is younger.
     """
-    pieces = stream_git(
-        ["log", "-z", "--first-parent", "--no-mailmap", "--format=%ct %H", tip, "--"], repository.git_dir
-    )
+    argv = ["rev-list", "--first-parent", "--timestamp", tip, "--"]
+    pieces = stream_git(argv, repository.git_dir, separator=b"\n")
     with closing(pieces):  # type: ignore[type-var]
         return cut(((int(when), text_of(name)) for when, _, name in (p.partition(b" ") for p in pieces)), at)
 

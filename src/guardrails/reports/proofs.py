@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardrails.errors import GuardrailsError
 from guardrails.evidence import GateRecord, Rung
+from guardrails.reports.results import read_coverage, read_junit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,6 @@ JUNIT_PLACES = ("junit.xml", "test-results.xml", "test-results/*.xml", "reports/
 COVERAGE_PLACES = ("coverage.xml", "coverage.json", "reports/coverage.xml")
 MOST_BYTES = 2**26
 SHOWN = 20
-# Names under which a suite may say what it ran on.
-COMMIT_PROPERTIES = frozenset({"commit", "git.commit", "git_commit", "vcs.revision", "GITHUB_SHA", "CI_COMMIT_SHA"})
 
 
 class Proof(NamedTuple):
@@ -107,90 +106,20 @@ def _judge_tests(found: dict[str, Any], tip: str) -> Proof:
 
 
 def _junit(data: bytes) -> dict[str, Any]:
-    """Counts of the test cases themselves: the totals that a file states beside them may be anything."""
-    found: dict[str, Any] = dict.fromkeys(("tests", "failures", "errors", "skipped"), 0)
-    found |= {"commit": "", "failing": [], "failing_omitted": 0}
-    case: dict[str, str] = {}
-    outcome: list[str] = []
-    roots: list[str] = []
-
-    def begin(tag: str, attributes: dict[str, str]) -> None:
-        roots.append(tag)
-        if tag == "testcase":
-            case.update(name="", classname="")
-            case.update(attributes)
-            outcome[:] = ["passed"]
-        elif outcome and tag in {"failure", "error", "skipped"} and outcome[0] != "error":
-            outcome[0] = tag
-        elif tag == "property" and attributes.get("name") in COMMIT_PROPERTIES and not outcome:
-            value = attributes.get("value", "")
-            # Suites of several commits in one file prove none of them.
-            found["commit"] = value if found["commit"] in {"", value} else "mixed"
-
-    def end(tag: str) -> None:
-        if tag != "testcase" or not outcome:
-            return
-        found["tests"] += 1
-        kind = {"failure": "failures", "error": "errors", "skipped": "skipped"}.get(outcome[0])
-        if kind is not None:
-            found[kind] += 1
-        if kind in {"failures", "errors"}:
-            if len(found["failing"]) < SHOWN:
-                found["failing"].append(f"{case['classname']}::{case['name']}".removeprefix("::"))
-            else:
-                found["failing_omitted"] += 1
-        outcome.clear()
-
-    _parse_xml(data, begin, end)
-    if roots[0] not in {"testsuites", "testsuite"}:
-        raise ValueError(f"<{roots[0]}> is no JUnit file")
-    return found
+    cases = read_junit(data)
+    return {
+        **{name: getattr(cases, name) for name in ("tests", "failures", "errors", "skipped", "commit")},
+        "failing": list(cases.failing[:SHOWN]),
+        "failing_omitted": max(0, len(cases.failing) - SHOWN),
+    }
 
 
 def _judge_coverage(data: bytes) -> Proof:
-    if data.lstrip()[:1] == b"{":
-        import json
-
-        totals = json.loads(data)["totals"]
-        covered, valid = int(totals["covered_lines"]), int(totals["num_statements"])
-    else:
-        covered, valid = _cobertura(data)
-    if not 0 <= covered <= valid:
-        raise ValueError(f"{covered} of {valid} lines covered")
-    if valid == 0:
+    found = read_coverage(data)
+    if found.valid == 0:
         return _nothing("coverage", "coverage_zero", {})
-    said = {"percent": f"{100 * covered / valid:.1f}", "covered": covered, "valid": valid}
+    said = {"percent": f"{found.percent:.1f}", "covered": found.covered, "valid": found.valid}
     return Proof("coverage", "UNSUPPORTED", Rung.EXISTS, "coverage_no_commit", said, details=said)
-
-
-def _cobertura(data: bytes) -> tuple[int, int]:
-    root: dict[str, str] = {}
-
-    def begin(tag: str, attributes: dict[str, str]) -> None:
-        if not root:
-            root.update(attributes, tag=tag)
-
-    _parse_xml(data, begin, lambda _tag: None)
-    if root["tag"] != "coverage":
-        raise ValueError(f"<{root['tag']}> is no coverage file")
-    return int(root["lines-covered"]), int(root["lines-valid"])
-
-
-def _parse_xml(data: bytes, begin: Callable[[str, dict[str, str]], None], end: Callable[[str], None]) -> None:
-    """Parse without entities: a few lines of them can stand for gigabytes."""
-    from xml.parsers import expat
-
-    def refuse(*_: object) -> None:
-        raise ValueError("it declares XML entities, which no such file needs")
-
-    parser = expat.ParserCreate()
-    parser.EntityDeclHandler = refuse
-    parser.StartElementHandler = begin
-    parser.EndElementHandler = end
-    try:
-        parser.Parse(data, True)  # noqa: FBT003 - expat's signature
-    except expat.ExpatError as exc:
-        raise ValueError(f"not XML: {exc}") from exc
 
 
 def _of_record(record: GateRecord) -> dict[str, Any]:

@@ -6,18 +6,21 @@ its gaps is foreign. A template names no figure that is not in the JSON twin.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
+from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 from guardrails.errors import GuardrailsError
-from guardrails.mdtext import code, inline, visible
+from guardrails.mdtext import code, fence, inline, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 LANGUAGES = ("en", "uk")
 FORMS = ("markdown", "json", "html")
+_HERE = Path(__file__).parent
 _SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -30,6 +33,11 @@ def render(facts: Mapping[str, Any], form: str, language: str = "en") -> str:
     suffix = {"markdown": "md", "html": "html"}[form]
     template = _environment(suffix, language).get_template(f"{facts['kind']}.{suffix}.j2")
     return str(template.render(facts)).strip("\n") + "\n"
+
+
+def label_text(name: str, said: Mapping[str, Any], language: str = "en") -> str:
+    """One label with its gaps filled, as plain text for a terminal."""
+    return str(_labels(language)["text"][name]).replace("`", "").format(**said)
 
 
 class Safe(str):
@@ -47,6 +55,9 @@ class _Markdown:
 
     def span(self, value: object) -> str:
         return Safe(code(str(value)))
+
+    def block(self, value: object, language: str) -> str:
+        return Safe(fence(str(value), language))
 
     def join(self, parts: Iterable[str]) -> str:
         return Safe("".join(parts))
@@ -68,6 +79,12 @@ class _Html:
 
         return Markup("<code>{}</code>").format(visible(str(value)))
 
+    def block(self, value: object, _language: str) -> str:
+        from markupsafe import Markup
+
+        lines = "\n".join("\t".join(map(visible, line.split("\t"))) for line in str(value).split("\n"))
+        return Markup("<pre>{}</pre>").format(lines)
+
     def join(self, parts: Iterable[str]) -> str:
         from markupsafe import Markup
 
@@ -76,16 +93,34 @@ class _Html:
 
 def _labels(language: str) -> dict[str, Any]:
     import tomllib
-    from importlib.resources import files
 
     if language not in LANGUAGES:
         raise GuardrailsError(f"no labels in {language!r}: there are {', '.join(LANGUAGES)}")
-    return tomllib.loads((files("guardrails.reports") / "locale" / f"{language}.toml").read_text("utf-8"))
+    return tomllib.loads((_HERE / "locale" / f"{language}.toml").read_text("utf-8"))
+
+
+def _compiled() -> Any:
+    """Templates are compiled once and kept beside them, as Python keeps its modules; where it may not, each time."""
+    from contextlib import suppress
+
+    from jinja2 import FileSystemBytecodeCache
+
+    class Compiled(FileSystemBytecodeCache):
+        def load_bytecode(self, bucket: Any) -> None:
+            with suppress(OSError):
+                super().load_bytecode(bucket)
+
+        def dump_bytecode(self, bucket: Any) -> None:
+            with suppress(OSError):
+                Path(self.directory).mkdir(exist_ok=True)
+                super().dump_bytecode(bucket)
+
+    return None if sys.dont_write_bytecode else Compiled(str(_HERE / "templates" / "__pycache__"), "%s.jinja2")
 
 
 @cache
 def _environment(suffix: str, language: str) -> Any:
-    from jinja2 import PackageLoader, StrictUndefined
+    from jinja2 import FileSystemLoader, StrictUndefined
     from jinja2.sandbox import SandboxedEnvironment
 
     from guardrails.reports import charts
@@ -118,7 +153,8 @@ def _environment(suffix: str, language: str) -> Any:
         return label("plus_minus", added=commit["added"], deleted=commit["deleted"])
 
     environment = SandboxedEnvironment(
-        loader=PackageLoader("guardrails.reports"),
+        loader=FileSystemLoader(_HERE / "templates"),
+        bytecode_cache=_compiled(),
         autoescape=suffix == "html",
         finalize=writer.foreign,
         undefined=StrictUndefined,
@@ -130,6 +166,7 @@ def _environment(suffix: str, language: str) -> Any:
         "changed": changed,
         "n": number,
         "code": writer.span,
+        "fence": writer.block,
         "spark": lambda values: writer.ours(spark(values)),
         "day": lambda stamp: stamp[:10],
         "minute": _minute,

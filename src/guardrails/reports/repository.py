@@ -45,16 +45,17 @@ def open_repository(path: Path) -> Repository:
     """
     try:
         version = text_of(run_git(["--version"], path)).removeprefix("git version ")
-        bare, said = _lines(run_git(["rev-parse", "--is-bare-repository", "--absolute-git-dir"], path), 2)
+        asked = ["rev-parse", "--is-bare-repository", "--is-inside-work-tree", "--absolute-git-dir"]
+        bare, inside, said = _lines(run_git(asked, path), 3)
     except GitError as exc:
         raise _explained(exc, path) from exc
     git_dir = Path(os.fsdecode(said))
-    common_dir = git_dir / os.fsdecode(_lines(run_git(["rev-parse", "--git-common-dir"], git_dir), 1)[0])
     top = None
-    if bare != b"true" and _answer(["rev-parse", "--is-inside-work-tree"], path) == b"true":
+    if bare != b"true" and inside == b"true":
         top = Path(os.fsdecode(_lines(run_git(["rev-parse", "--show-toplevel"], path), 1)[0]))
     tip = _answer(["rev-parse", "--quiet", "--verify", "HEAD^{commit}"], git_dir)
     branch = _answer(["symbolic-ref", "--quiet", "--short", "HEAD"], git_dir)
+    common_dir = _common_dir(git_dir)
     stands = head(top) if top is not None else None
     return Repository(
         top=top,
@@ -83,6 +84,12 @@ def commit_of(revision: str, repository: Repository) -> str | None:
         found = _answer(["rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"], repository.git_dir)
     except (ValueError, GitError):  # a NUL, or no name that git would take
         return None
+    return None if found is None else text_of(found)
+
+
+def commit_file(commit: str, path: str, repository: Repository) -> str | None:
+    """The hash of a file's content in a commit; None where it is not there."""
+    found = _answer(["rev-parse", "--verify", "--quiet", f"{commit}:{path}"], repository.git_dir)
     return None if found is None else text_of(found)
 
 
@@ -115,6 +122,14 @@ def _name(folder: Path) -> str:
     folder = folder.resolve()
     name = folder.parent.name if folder.name == ".git" else folder.name
     return text_of(os.fsencode(name.removesuffix(".git") or folder.anchor))
+
+
+def _common_dir(git_dir: Path) -> Path:
+    """What a linked working tree shares with the others, as its `commondir` says (gitrepository-layout(5))."""
+    try:
+        return git_dir / os.fsdecode((git_dir / "commondir").read_bytes().removesuffix(b"\n"))
+    except FileNotFoundError:
+        return git_dir
 
 
 def _boundary(common_dir: Path) -> frozenset[str]:

@@ -9,9 +9,11 @@ from guardrails.reports import proofs
 from guardrails.reports.history import read_history
 from guardrails.reports.period import find_period
 from guardrails.reports.repository import text_of
+from guardrails.reports.statements import statements_of
 from guardrails.reports.status import status_facts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from guardrails.reports.history import History
@@ -29,16 +31,18 @@ def gather(
     cache: Path | None = None,
     now: float,
     version: str,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The facts of a status report.
 
     `project`: the folder in which the gate and the tests ran; after it the top of the working tree is looked at.
     `since`, `until`: see `find_period`. `cache`: a file for the lines of commits, None for none. `now`: seconds since
-    1970 UTC. `version`: of the tool, for the last line. Raises ConfigError for a period that cannot be found,
+    1970 UTC. `version`: of the tool, for the last line. `progress`: called now and then while commits are read: how
+    many are done, of how many. Raises ConfigError for a period that cannot be found,
     GitError when git fails.
     """
     period = find_period(repository, since, until, now)
-    history = None if period is None else read_history(repository, period, cache)
+    history = None if period is None else read_history(repository, period, cache, progress)
     folders = [project, *([repository.top] if repository.top is not None else [])]
     tip = (period.tip if period is not None else repository.tip) or ""
     # The working tree is on HEAD: of an older tip it says nothing.
@@ -49,7 +53,10 @@ def gather(
         proofs.coverage(folders, coverage),
     ]
     releases = _releases(repository, history)
-    return status_facts(repository, period, history, found, releases, asked=(since, until), now=now, version=version)
+    ends = (None, None) if period is None else (period.since, period.until if until is not None else None)
+    said = statements_of(repository, tip, *ends)
+    asked = (since, until)
+    return status_facts(repository, period, history, found, releases, said, asked=asked, now=now, version=version)
 
 
 def _releases(repository: Repository, history: History | None) -> list[tuple[str, int, str]]:

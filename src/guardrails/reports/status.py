@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from guardrails.redact import redacted
+from guardrails.reports.delivery import REVERT, delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,6 +41,13 @@ _TEST_FILE = re.compile(
 _CODE_FILE = re.compile(
     r"\.(?:py|pyx|pyi|js|jsx|ts|tsx|go|rs|java|kt|rb|php|c|cc|cpp|h|hpp|cs|swift|scala|sh|sql|lua|ex|exs|clj|vue|svelte)$"
 )
+# Written by package managers: a bumped number may move hundreds of their lines.
+_LOCK_FILE = re.compile(
+    r"(?:^|/)(?:[\w.-]+\.lockb?|package-lock\.json|npm-shrinkwrap\.json|packages\.lock\.json|pnpm-lock\.yaml|go\.sum"
+    r"|gradle\.lockfile)$"
+)
+# No folder can be named so.
+LOCKS = "\0"
 DAY = 86_400
 
 
@@ -49,6 +57,7 @@ def status_facts(
     history: History | None,
     proofs: Sequence[Proof],
     releases: Sequence[tuple[str, int, str]],
+    statements: Mapping[str, Any],
     *,
     asked: tuple[str, str | None],
     now: float,
@@ -71,9 +80,11 @@ def status_facts(
         "timeline": _timeline(commits, period),
         "releases": [{"name": n[:MOST_TEXT], "date": _iso(when), "commit": c} for n, when, c in releases[:RELEASES]],
         "releases_omitted": max(0, len(releases) - RELEASES),
+        "delivery": delivery(commits, releases, period),
         "claims": [_claim(proof) for proof in proofs],
-        "commits": [_listed(commit) for commit in commits[:COMMITS_LISTED]],
-        "commits_omitted": max(0, len(commits) - COMMITS_LISTED),
+        **statements,
+        "commits": [_listed(commit) for commit in own[:COMMITS_LISTED]],
+        "commits_omitted": max(0, len(own) - COMMITS_LISTED),
         "limits": _limits(repository, period, history, own),
         "evidence": _evidence(repository, period, history, proofs),
     }
@@ -109,7 +120,7 @@ def _period(period: Period | None, commits: Sequence[Commit], asked: tuple[str, 
 def _totals(commits: Sequence[Commit], own: Sequence[Commit], history: History | None) -> dict[str, Any]:
     known = history is not None and history.lines_known
     changes = [change for commit in own for change in commit.changes or ()]
-    people = {(commit.email or commit.author).casefold() for commit in own}
+    people = {(email or author).casefold() for email, author in {(commit.email, commit.author) for commit in own}}
     return {
         "commits": len(own),
         "merges": len(commits) - len(own),
@@ -123,13 +134,14 @@ def _sums(changes: Iterable[Change]) -> dict[str, int]:
     """Lines, and each file once however often it changed."""
     added = deleted = 0
     files, binary, renamed = set(), set(), 0
-    for change in changes:
-        added += change.added or 0
-        deleted += change.deleted or 0
-        files.add(change.path)
-        renamed += change.old is not None
-        if change.added is None:
-            binary.add(change.path)
+    for more, less, path, old in changes:
+        files.add(path)
+        renamed += old is not None
+        if more is None or less is None:
+            binary.add(path)
+        else:
+            added += more
+            deleted += less
     return {"added": added, "deleted": deleted, "files": len(files), "binary": len(binary), "renamed": renamed}
 
 
@@ -138,6 +150,8 @@ def kind_of(commit: Commit) -> str:
     found = _TYPED.match(commit.subject)
     if commit.breaking or (found is not None and found["bang"]):
         return "breaking"
+    if REVERT.match(commit.subject):
+        return "revert"
     if found is None:
         return "other"
     name = found["type"].lower()
@@ -176,13 +190,16 @@ def _listed(commit: Commit) -> dict[str, Any]:
 
 
 def _areas(own: Sequence[Commit]) -> list[dict[str, Any]]:
-    """Where the churn was: by folder."""
+    """Where the churn was: by folder, and apart from them the lock files, which nobody wrote."""
     lines: dict[str, int] = defaultdict(int)
     added: dict[str, int] = defaultdict(int)
     touched: dict[str, set[str]] = defaultdict(set)
+    folders: dict[str, str] = {}
     for commit in own:
         for more, less, path, _ in commit.changes or ():
-            folder = path.rpartition("/")[0]
+            if path not in folders:
+                folders[path] = LOCKS if _LOCK_FILE.search(path) else path.rpartition("/")[0]
+            folder = folders[path]
             lines[folder] += (more or 0) + (less or 0)
             added[folder] += more or 0
             touched[folder].add(commit.hash)
@@ -199,7 +216,8 @@ def _areas(own: Sequence[Commit]) -> list[dict[str, Any]]:
     shares = percents([sum(lines[folder] for folder in folders) for folders in rows.values()])
     return [
         {
-            "area": None if name is None else _short(name),
+            "area": None if name in {None, LOCKS} else _short(name or ""),
+            "locks": name == LOCKS,
             "others": len(order) - len(kept) if name is None else 0,
             "added": sum(added[folder] for folder in folders),
             "deleted": sum(lines[folder] - added[folder] for folder in folders),
@@ -295,9 +313,12 @@ def _timeline(commits: Sequence[Commit], period: Period | None) -> list[dict[str
         place = min((commit.committed - start) // (width * DAY), len(columns) - 1)
         column = columns[place] if place >= 0 else before
         column["merges" if commit.merge else "commits"] += 1
-        for change in commit.changes or ():
-            column["added"] += change.added or 0
-            column["deleted"] += change.deleted or 0
+        added = deleted = 0
+        for more, less, _, _ in commit.changes or ():
+            added += more or 0
+            deleted += less or 0
+        column["added"] += added
+        column["deleted"] += deleted
     return [*([before] if before["commits"] or before["merges"] else []), *columns]
 
 
