@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from guardrails.reports.verdicts import Judgement
 
 FILES: dict[str, str | bytes | None] = {
-    ".gitignore": "*.xml\n*.log\n",
+    ".gitignore": "*.xml\n*.log\n__pycache__/\n",
     "src/app.py": "def add(a, b):\n    return a + b\n",
     "src/other.py": "X = 1\n",
     "tests/test_app.py": "def test_one():\n    pass\n\n\ndef test_two():\n    pass\n",

@@ -234,7 +234,7 @@ def refused(action: Any, *said: str) -> None:
 
 
 @needs_git
-def test_every_mistake_names_the_next_command(log: SessionLog) -> None:
+def test_every_mistake_names_the_next_command(log: SessionLog, clock: Clock) -> None:
     refused(lambda: log.find([], None), "there is no session here yet: `guardrails session start NAME`")
     refused(lambda: log.pause(ADA), "no session runs here: `guardrails session start NAME`")
     refused(lambda: log.resume(None, ADA), "no session is paused: `guardrails session start NAME`")
@@ -244,6 +244,7 @@ def test_every_mistake_names_the_next_command(log: SessionLog) -> None:
     refused(lambda: log.record("note", ADA, text="x"), "`guardrails session start 'a plan'` begins it")
     refused(lambda: log.create("a plan", ADA), "is there and planned: `guardrails session start 'a plan'`")
     refused(lambda: log.resume("a plan", ADA), "is planned, not paused")
+    clock.now += 1
     log.start("cut streams", ADA)
     refused(lambda: log.start("other", ADA), "'cut streams' runs here: `guardrails session pause`")
     refused(lambda: log.resume(None, ADA), "no session is paused: 'cut streams' runs")
