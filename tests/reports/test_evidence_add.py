@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,7 +16,7 @@ from guardrails.evidence import Rung
 from guardrails.reports.results import Coverage, read_coverage, read_junit
 from tests.cli.command import guardrails
 from tests.reports.projects import BAD, Project, copied, first
-from tests.reports.repositories import git
+from tests.reports.repositories import facts, git
 from tests.support import need
 
 if TYPE_CHECKING:
@@ -275,6 +275,26 @@ def test_ready_for_production_needs_all_of_it(project: Project) -> None:
     assert project.judge("Ready for production").verdict == "SUPPORTED"
     project.run("false", check="lint")
     assert project.judge("Ready for production").verdict == "CONTRADICTED"
+
+
+def test_a_status_report_has_the_tests_of_a_recorded_run_where_no_file_names_a_commit(project: Project) -> None:
+    def of_tests(**given: Any) -> tuple[str, str]:
+        told = facts(project.top, **given)
+        source = next((row["source"] for row in told["evidence"] if row["id"] == "T"), "")
+        return next(one["verdict"] for one in told["claims"] if one["claim"] == "tests"), source
+
+    assert of_tests() == ("UNSUPPORTED", "")
+    project.tests()
+    (record,) = project.records()
+    assert of_tests() == ("SUPPORTED", f".guardrails/evidence/{record.id}.json")
+    # A file that somebody names is what he asks about.
+    assert of_tests(junit=project.top / "junit.xml") == ("UNSUPPORTED", "junit.xml")
+    project.commit(src__app="def add(a, b):\n    return b\n")
+    assert of_tests()[0] == "STALE"
+    project.commit(tests__test_bad=BAD)
+    project.tests()
+    (project.top / "junit.xml").unlink()
+    assert of_tests()[0] == "CONTRADICTED"
 
 
 def test_records_of_two_branches_merge_without_a_conflict(project: Project) -> None:

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from guardrails.errors import GuardrailsError
 from guardrails.evidence import GateRecord, Rung
+from guardrails.reports.ledger import EVIDENCE
 from guardrails.reports.results import read_coverage, read_junit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from guardrails.reports.verdicts import Judgement
 
 GATE = ".guardrails/gate/last.json"
 # Where test runners and their documentation put it.
@@ -69,6 +72,12 @@ def gate(folders: list[Path], tip: str, *, dirty: bool | None) -> Proof:
 def tests(folders: list[Path], given: Path | None, tip: str) -> Proof:
     """What a JUnit file says was executed, and on which commit."""
     return _from_xml("tests", folders, given, JUNIT_PLACES, lambda data: _judge_tests(_junit(data), tip))
+
+
+def recorded(claim: str, judged: Judgement) -> Proof:
+    """What the records of evidence say instead."""
+    source = f"{EVIDENCE}/{judged.records[0]}.json"
+    return Proof(claim, judged.verdict, judged.rung, judged.reason, judged.said, source)
 
 
 def coverage(folders: list[Path], given: Path | None) -> Proof:

@@ -9,7 +9,7 @@ from guardrails.reports import proofs
 from guardrails.reports.history import read_history
 from guardrails.reports.period import find_period
 from guardrails.reports.repository import text_of
-from guardrails.reports.statements import statements_of
+from guardrails.reports.statements import bench_of, statements_of, tests_of
 from guardrails.reports.status import status_facts
 
 if TYPE_CHECKING:
@@ -47,14 +47,17 @@ def gather(
     tip = (period.tip if period is not None else repository.tip) or ""
     # The working tree is on HEAD: of an older tip it says nothing.
     dirty = repository.dirty if tip == repository.tip else None
-    found = [
-        proofs.gate(folders, tip, dirty=dirty),
-        proofs.tests(folders, junit, tip),
-        proofs.coverage(folders, coverage),
-    ]
+    bench = bench_of(repository, tip)
+    tests = proofs.tests(folders, junit, tip)
+    # A file that names no commit says less than the record of the run that wrote it.
+    if junit is None and tests.reason in ("tests_none", "tests_no_commit") and bench is not None:
+        judged = tests_of(bench)
+        if judged is not None:
+            tests = proofs.recorded("tests", judged)
+    found = [proofs.gate(folders, tip, dirty=dirty), tests, proofs.coverage(folders, coverage)]
     releases = _releases(repository, history)
     ends = (None, None) if period is None else (period.since, period.until if until is not None else None)
-    said = statements_of(repository, tip, *ends)
+    said = statements_of(bench, *ends)
     asked = (since, until)
     return status_facts(repository, period, history, found, releases, said, asked=asked, now=now, version=version)
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from guardrails.errors import GitError
+from guardrails.evidence import ClaimRecord
 from guardrails.reports.ledger import read_ledger, seconds_of
 from guardrails.reports.tree import commit_tree
 from guardrails.reports.verdicts import ORDER, Bench
@@ -14,19 +15,18 @@ from guardrails.reports.verdicts import ORDER, Bench
 if TYPE_CHECKING:
     from guardrails.evidence import EvidenceRecord
     from guardrails.reports.repository import Repository
+    from guardrails.reports.verdicts import Judgement
 
 LISTED = 100
 
 
-def statements_of(repository: Repository, tip: str, since: float | None, until: float | None) -> dict[str, Any]:
-    """Claims made between `since` and `until`, in seconds since 1970, judged for the commit `tip`; the worst first."""
-    found: dict[str, Any] = {"statements": [], "statements_omitted": 0, "records": [], "damaged": []}
+def bench_of(repository: Repository, tip: str) -> Bench | None:
+    """What judges claims about the commit `tip`; None where nothing was ever recorded. Raises GitError."""
     if repository.top is None or not tip:
-        return found
+        return None
     ledger = read_ledger(repository.top)
-    claims = [one for one in ledger.claims if _inside(seconds_of(one.at), since, until)]
-    if not claims and not ledger.damaged:
-        return found
+    if not (ledger.records or ledger.claims or ledger.damaged):
+        return None
     try:
         tree = commit_tree(tip, repository.git_dir)
     except GitError:
@@ -34,7 +34,21 @@ def statements_of(repository: Repository, tip: str, since: float | None, until: 
             raise
         tree = {}  # of what this clone leaves out, nothing holds
     # By the clock, not by the moment that a report is dated with: a record is of the future or it is not.
-    bench = Bench(ledger, tree, time.time())
+    return Bench(ledger, tree, time.time())
+
+
+def tests_of(bench: Bench) -> Judgement | None:
+    """What the records say of all tests; None: nothing."""
+    judged = bench.judge(ClaimRecord("", "All tests pass", (), ""))
+    return judged if judged.records and judged.verdict != "MANUAL" else None
+
+
+def statements_of(bench: Bench | None, since: float | None, until: float | None) -> dict[str, Any]:
+    """Claims made between `since` and `until`, in seconds since 1970; the worst first."""
+    if bench is None:
+        return {"statements": [], "statements_omitted": 0, "records": [], "damaged": []}
+    ledger = bench.ledger
+    claims = [one for one in ledger.claims if _inside(seconds_of(one.at), since, until)]
     judged = sorted(map(bench.judge, claims), key=lambda one: (ORDER.index(one.verdict), one.id))
     shown = judged[:LISTED]
     cited = {name for one in shown for name in one.records}

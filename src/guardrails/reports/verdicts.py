@@ -61,11 +61,11 @@ class Standing(NamedTuple):
 class Bench:
     """Judges claims over one state of the code.
 
-    `tree`: what the code consists of; `now`: seconds since 1970.
+    `ledger`: the records; `tree`: what the code consists of; `now`: seconds since 1970.
     """
 
     def __init__(self, ledger: Ledger, tree: Tree, now: float) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
         self._tree = tree
         self._digests: dict[str | None, str] = {}
         # A moment that cannot be read is none that has been.
@@ -100,7 +100,7 @@ class Bench:
 
     def standing(self, check: str) -> Standing:
         """What the records of one check say of the code as it stands."""
-        records = [r for r in self._ledger.of(check) if r.id not in self._from_the_future]
+        records = [r for r in self.ledger.of(check) if r.id not in self._from_the_future]
         seen = [r for r in records if r.kind != "manual"]
         if (failed := self._open_failure(seen)) is not None:
             return failed
@@ -117,7 +117,7 @@ class Bench:
             return _part("UNSUPPORTED", last.rung, "st_doubtful", last, why=why)
         manual = [r for r in records if r.kind == "manual"]
         if not manual:
-            future = len(records) < len(self._ledger.of(check))
+            future = len(records) < len(self.ledger.of(check))
             return Standing("UNSUPPORTED", Rung.ASSERTED, "st_future" if future else "st_no_evidence", {})
         last = manual[-1]
         said = {"who": str(last.facts.get("who", "?")), "at": str(last.facts.get("at", last.started))}
@@ -125,12 +125,12 @@ class Bench:
 
     def _checks(self, claim: ClaimRecord, wanted: Sequence[Need]) -> tuple[list[str], str]:
         """The checks to look at, and what is cited and not there."""
-        names = list(dict.fromkeys(record.check for record in self._ledger.records))
+        names = list(dict.fromkeys(record.check for record in self.ledger.records))
         if any(need.policy for need in wanted):
             return names, ""
         found = []
         for cited in claim.on:
-            record = None if cited in names else self._ledger.find(cited)
+            record = None if cited in names else self.ledger.find(cited)
             if cited not in names and record is None:
                 return [], cited
             found.append(cited if record is None else record.check)
@@ -147,7 +147,7 @@ class Bench:
             return min((self._no_new(check) for check in checks), key=lambda part: ORDER.index(part.verdict))
         standings = [self.standing(check) for check in checks]
         if need.whole:
-            every = dict.fromkeys(record.check for record in self._ledger.records)
+            every = dict.fromkeys(record.check for record in self.ledger.records)
             standings += [s for s in map(self.standing, every) if s.verdict == "CONTRADICTED" and s.rung >= need.rung]
         worst = min(standings, key=lambda part: ORDER.index(part.verdict))
         if worst.verdict == "CONTRADICTED":
@@ -202,7 +202,7 @@ class Bench:
     def _no_new(self, check: str) -> Standing:
         """No failure besides those that are known."""
         standing = self.standing(check)
-        last = next((r for r in reversed(self._ledger.of(check)) if r.outcome != "unknown"), None)
+        last = next((r for r in reversed(self.ledger.of(check)) if r.outcome != "unknown"), None)
         if last is None or standing.verdict != "CONTRADICTED" or last.doubts or not self._fresh(last):
             return self._at_least(Rung.TESTED, standing)
         counts = last.facts.get("junit") or {}
@@ -221,7 +221,7 @@ class Bench:
     def _measured(self, need: Need, check: str) -> Standing:
         usable = [
             r
-            for r in self._ledger.of(check)
+            for r in self.ledger.of(check)
             if r.measure is not None
             and r.id not in self._from_the_future
             and (r.outcome == "passed" or (r.kind == "logcount" and not r.doubts))
@@ -279,7 +279,7 @@ class Bench:
 
     def _digest(self, pattern: str | None) -> str:
         if pattern not in self._digests:
-            self._digests[pattern] = trees.digest(self._tree, pattern, self._ledger.products)
+            self._digests[pattern] = trees.digest(self._tree, pattern, self.ledger.products)
         return self._digests[pattern]
 
 
