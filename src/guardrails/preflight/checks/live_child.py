@@ -42,7 +42,9 @@ POLL = 0.1
 STALLED = 6
 MOST_WORKERS = 5
 # From the signal that asks for the stack of a hanging worker to its end.
-LAST_WORDS = 0.2
+LAST_WORDS = 0.6
+# A stack comes line by line; after so long a pause it is whole.
+PAUSE = 0.05
 HEAD, TAIL = 1000, 3000
 MOST_TRACE = 16
 MOST_READS = 32
@@ -229,10 +231,13 @@ class Overseer:
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGUSR1)
         end = time.monotonic() + LAST_WORDS
-        while time.monotonic() < end and (silent := [worker for worker in self.workers if not worker.trace]):
-            select.select([worker.reports for worker in silent], [], [], LAST_WORDS / 4)
-            for worker in silent:
-                worker.listen()
+        waiting = list(self.workers)
+        while waiting and time.monotonic() < end:
+            spoken, _, _ = select.select([worker.reports for worker in waiting], [], [], PAUSE)
+            waiting = [worker for worker in waiting if worker.listen()[0]]
+            if not spoken:
+                # Behind the caption, which comes alone, stands where it is.
+                waiting = [worker for worker in waiting if len(worker.trace) < 2]
 
     def tell(
         self,
