@@ -340,7 +340,7 @@ FIGURES = [
     ),
     Figure(
         id="guard-count-window",
-        what="a guarded call: circuit, window of 100 calls, slow calls",
+        what="a guarded call: circuit, window of 100 calls, all of them good, slow calls",
         target=1.25,
         ours=sync("Guard, 100 calls", circuit_only(window_calls=100)),
         baseline=REFERENCE,

@@ -91,7 +91,7 @@ RARE = {
     "attempt [0-9]+$": "dead letter stored: job 7 attempt 3",
     "connection reset": "connection reset by peer (104)",
 }
-LOG_MIB = 512
+LOG_MIB = 256
 
 
 def long_log(folder: Path) -> str:

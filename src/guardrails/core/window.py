@@ -58,8 +58,15 @@ class CountWindow:
 
     def good(self, now: float) -> None:
         """`record(now, False, False)`, on the way of every call."""
-        if not self._clean:
+        if self._clean:
+            return
+        place, size = self._next, self.size
+        if self.total < size or self._ring[place]:
             self.record(now, False, False)  # noqa: FBT003
+            return
+        place += 1
+        self._next = place if place < size else 0
+        self.streak = 0
 
     def advance(self, now: float) -> None:
         """Nothing: outcomes are pushed out by newer ones, not by time."""
@@ -80,6 +87,7 @@ class CountWindow:
         """Take every remembered call as not slow: what slow means has changed."""
         self._ring = bytearray(mark & FAILED for mark in self._ring)
         self.slow = 0
+        self._clean = self.total == self.size and not self.failed
 
     @property
     def span(self) -> str:
